@@ -1,0 +1,107 @@
+"""What every engine does, and nothing more; tests/engines holds each engine to it.
+
+- A write is durable and visible to the next search when the call returns, all rows of a call or none.
+- Upserts are idempotent by primary key.
+- A filter applies before the n best are chosen.
+- The order is total: score (best first), then primary key (numeric for integer keys).
+- Scores are the vendor's numbers computed on fp32 vectors: SquaredEuclidean is the squared distance
+  (smaller is better), InnerProduct the dot product (larger is better).
+- A comparison with a missing value is neither true nor, under Not, made true.
+- Foreign exceptions become havengate.errors at the engine's edge.
+- All methods may be called from several threads.
+
+Expressions that reach an engine were bound by havengate.bind: fields exist, literals have the field's type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from havengate.types import Expr, FilterMode, Fingerprint, Pool, Row
+from schemas.settings import TableSettings
+from schemas.table import TableSchema
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from havengate.types import Vector
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """A table's name, schema (resolved, and the vendor's JSON as it came), settings and fingerprints by index."""
+
+    name: str
+    schema: TableSchema
+    vendor_schema: Mapping[str, object]
+    settings: TableSettings
+    fingerprints: Mapping[str, Fingerprint]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolQuery:
+    """The n best rows of one vector index.
+
+    vectors          float32 [m, dimension]; a row's score is its best over the m vectors
+    score_threshold  keeps squared distances below it, inner products above it
+    filter_mode      "pre": filter first; "post": the n best of all rows, filtered afterwards
+    columns          attribute fields wanted in the pool's frame, for sorting
+    """
+
+    index: str
+    vectors: npt.NDArray[np.float32]
+    n: int
+    score_threshold: float | None = None
+    filter: Expr | None = None
+    filter_mode: FilterMode = "pre"
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableStats:
+    rows: int
+    vectors: Mapping[str, int]
+    bytes: int
+
+
+class Engine(Protocol):
+    def create_table(self, spec: TableSpec) -> None:
+        """Raises TableExists."""
+
+    def drop_table(self, name: str) -> None:
+        """Raises UnknownTable."""
+
+    def table_names(self) -> list[str]:
+        """Sorted."""
+
+    def table(self, name: str) -> TableSpec:
+        """Raises UnknownTable."""
+
+    def set_settings(self, name: str, settings: TableSettings) -> None: ...
+
+    def upsert(self, name: str, rows: Sequence[Row]) -> None:
+        """Insert or replace whole rows; of two rows with one key the later wins."""
+
+    def update_fields(self, name: str, patches: Sequence[Row]) -> list[str]:
+        """Merge fields, vectors and sources into rows that exist; returns the keys that do not, in order."""
+
+    def delete(self, name: str, pks: Iterable[str]) -> int:
+        """Number of rows that were there."""
+
+    def fetch(self, name: str, pks: Sequence[str], vector_fields: Iterable[str] = ()) -> dict[str, Row]:
+        """Rows by key, in the order asked; keys that are not there are left out. Sources always come along."""
+
+    def vectors_by_source(self, name: str, field: str, hashes: Iterable[str]) -> dict[str, Vector]:
+        """Vectors of ``field`` that were made from pictures with these content hashes."""
+
+    def pool(self, name: str, query: PoolQuery) -> Pool: ...
+
+    def rows(self, name: str, filter: Expr | None, columns: tuple[str, ...]) -> Pool:
+        """All rows that match, by primary key; ``matched`` is their number."""
+
+    def stats(self, name: str) -> TableStats: ...
+
+    def close(self) -> None: ...

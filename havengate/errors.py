@@ -1,0 +1,116 @@
+"""One error tree for every room; each adapter translates foreign exceptions into it once.
+
+HavengateError
+├── RequestError         the request's text, plan or values are wrong; nothing was done
+│   ├── UnknownTable     no such table
+│   └── PictureError     bytes that are not a usable picture
+├── DocumentError        one document of a push cannot be written
+├── SchemaError          a table schema breaks a rule of the vendor or of this version
+├── TableExists          the name is taken
+├── ModelError           a model is unknown, not in this version, or not the one the rows were made with
+├── EngineError          storage could not answer
+│   └── DataFolderBusy   another process holds the data folder
+├── SettingsError        a setting is wrong
+└── AccessError
+    ├── Unauthorized     who is asking is not known
+    └── Forbidden        who is asking may not do this
+
+Every error carries a HA3 code (havengate.codes), an HTTP status for the dialects that use one, a message
+that names the offending part, and a span in the request's text where there is one.
+"""
+
+from __future__ import annotations
+
+from havengate.codes import HaCode
+from havengate.types import Span
+
+_EXCERPT = 40
+
+
+class HavengateError(Exception):
+    """Base of all errors that a user may see."""
+
+    http_status = 500
+    default_code = HaCode.GENERAL
+
+    def __init__(self, message: str, *, code: HaCode | None = None, span: Span | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = self.default_code if code is None else code
+        self.span = span
+
+    @property
+    def name(self) -> str:
+        """The engine's name of the code, without its ERROR_ prefix."""
+        return self.code.name
+
+    def pointed(self, source: str) -> str:
+        """The message with the engine's phrase before it and, where a span is known, a caret under an excerpt."""
+        head = f"{self.code.phrase} {self.message}".strip()
+        return head if self.span is None else f"{head}\n{point_at(source, self.span)}"
+
+
+def point_at(source: str, span: Span) -> str:
+    """Two lines: the surroundings of a span (long texts are cut) and carets under it."""
+    start, end = max(0, span.start - _EXCERPT), min(len(source), span.end + _EXCERPT, span.start + 2 * _EXCERPT)
+    excerpt = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in source[start:end])
+    width = max(1, min(span.end, end) - span.start)
+    return f"  {excerpt}\n  {' ' * (span.start - start)}{'^' * width}"
+
+
+class RequestError(HavengateError):
+    http_status = 400
+
+
+class UnknownTable(RequestError):
+    http_status = 404
+    default_code = HaCode.CLUSTER_NAME_NOT_EXIST
+
+
+class PictureError(RequestError):
+    default_code = HaCode.QUERY_INVALID
+
+
+class DocumentError(HavengateError):
+    http_status = 400
+    default_code = HaCode.CONST_EXPRESSION_VALUE
+
+
+class SchemaError(HavengateError):
+    http_status = 400
+    default_code = HaCode.INVALID_SCHEMA
+
+
+class TableExists(HavengateError):
+    http_status = 409
+    default_code = HaCode.INDEX_PARTITION_EXIST
+
+
+class ModelError(HavengateError):
+    http_status = 400
+    default_code = HaCode.QRS_SEARCH_ERROR
+
+
+class EngineError(HavengateError):
+    http_status = 503
+    default_code = HaCode.SEARCH_UNKNOWN
+
+
+class DataFolderBusy(EngineError):
+    http_status = 409
+
+
+class SettingsError(HavengateError):
+    default_code = HaCode.CONFIG
+
+
+class AccessError(HavengateError):
+    """Not an engine error: answered as {"code": "<status>", "message": …} with that status."""
+
+
+class Unauthorized(AccessError):
+    http_status = 401
+
+
+class Forbidden(AccessError):
+    http_status = 403

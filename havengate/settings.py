@@ -1,0 +1,86 @@
+"""Settings: environment variables with the prefix HAVENGATE_, nested with ``__``.
+
+Built once by an entry point and passed down; nothing else reads the environment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from havengate.errors import SettingsError
+
+MIB = 1 << 20
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineSettings(_Group):
+    kind: Literal["embedded"] = Field("embedded", description="where rows and vectors live")
+
+
+class AuthSettings(_Group):
+    users: str = Field("", description="comma-separated name:role:hash, lines of `havengate user hash`; roles: read, write, admin")
+
+
+class LimitSettings(_Group):
+    request_line: int = Field(6 * MIB, ge=4096, description="longest request line in bytes; a picture by GET has to fit")
+    body: int = Field(128 * MIB, ge=1024, description="largest request body in bytes, after decompression")
+    picture_bytes: int = Field(16 * MIB, ge=1024, description="largest picture file in bytes, before decoding")
+    picture_pixels: int = Field(50_000_000, ge=1, description="largest picture in pixels, judged before decoding")
+    window: int = Field(5000, ge=1, description="largest start + hit of one search")
+    fetch_ids: int = Field(1000, ge=1, description="most ids of one fetch")
+    query_chars: int = Field(8 * MIB, ge=1024, description="longest HA query string in characters")
+    text_chars: int = Field(4096, ge=1, description="longest query text in characters")
+
+
+class PushSettings(_Group):
+    max_documents: int = Field(10_000, ge=1, description="most documents of one push")
+    max_pictures: int = Field(64, ge=1, description="most pictures to embed of one push")
+
+
+class EmbeddingSettings(_Group):
+    batch: int = Field(16, ge=1, le=64, description="most texts or pictures that go through a model at once")
+    deadline_ms: float = Field(3.0, ge=0, description="how long the first of a micro-batch waits for others")
+    text_cache: int = Field(10_000, ge=0, description="texts whose vectors are remembered")
+    threads: int = Field(1, ge=1, description="inference threads per model")
+
+
+class ServerSettings(_Group):
+    threads: int = Field(8, ge=1, le=256, description="requests that are served at once")
+    timeout_s: int = Field(60, ge=5, description="seconds after which a silent worker is restarted")
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults. ``havengate config`` prints them with secrets masked."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HAVENGATE_", env_nested_delimiter="__", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(Path("havengate-data"), description="tables, blobs and the server's own files")
+    default_table: str | None = Field(None, description="table meant by cluster=general or by no cluster clause")
+    index_aliases: str = Field("image_index", description="comma-separated index names that mean a table's only vector index")
+    engine: EngineSettings = EngineSettings()
+    auth: AuthSettings = AuthSettings()
+    limits: LimitSettings = LimitSettings()
+    push: PushSettings = PushSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    server: ServerSettings = ServerSettings()
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment; ``overrides`` win.
+
+    Raises SettingsError naming every variable that is wrong.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [f"HAVENGATE_{'__'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("; ".join(lines)) from error
