@@ -50,6 +50,11 @@ class HavengateError(Exception):
         return head if self.span is None else f"{head}\n{point_at(source, self.span)}"
 
 
+def excerpt(text: str) -> str:
+    """A text short enough for a message."""
+    return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 3]}..."
+
+
 def point_at(source: str, span: Span) -> str:
     """Two lines: the surroundings of a span (long texts are cut) and carets under it."""
     start, end = max(0, span.start - _EXCERPT), min(len(source), span.end + _EXCERPT, span.start + 2 * _EXCERPT)

@@ -5,6 +5,7 @@ Built once by an entry point and passed down; nothing else reads the environment
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -25,11 +26,11 @@ class EngineSettings(_Group):
 
 
 class AuthSettings(_Group):
-    users: str = Field("", description="comma-separated name:role:hash, lines of `havengate user hash`; roles: read, write, admin")
+    users: str = Field("", description="comma-separated name:role:hash, made by `havengate user hash`")
 
 
 class LimitSettings(_Group):
-    request_line: int = Field(6 * MIB, ge=4096, description="longest request line in bytes; a picture by GET has to fit")
+    request_line: int = Field(6 * MIB, ge=4096, description="longest request line in bytes (a picture by GET)")
     body: int = Field(128 * MIB, ge=1024, description="largest request body in bytes, after decompression")
     picture_bytes: int = Field(16 * MIB, ge=1024, description="largest picture file in bytes, before decoding")
     picture_pixels: int = Field(50_000_000, ge=1, description="largest picture in pixels, judged before decoding")
@@ -65,13 +66,17 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("havengate-data"), description="tables, blobs and the server's own files")
     default_table: str | None = Field(None, description="table meant by cluster=general or by no cluster clause")
-    index_aliases: str = Field("image_index", description="comma-separated index names that mean a table's only vector index")
+    index_aliases: str = Field("image_index", description="comma-separated names that mean a table's only vector index")
     engine: EngineSettings = EngineSettings()
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
     push: PushSettings = PushSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     server: ServerSettings = ServerSettings()
+
+    @property
+    def alias_set(self) -> frozenset[str]:
+        return frozenset(name.strip() for name in self.index_aliases.split(",") if name.strip())
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -84,3 +89,22 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         lines = [f"HAVENGATE_{'__'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
         raise SettingsError("; ".join(lines)) from error
+
+
+def describe_settings(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """(environment variable, value with secrets masked, description) of every setting."""
+    yield from _describe(settings, "HAVENGATE_")
+
+
+def _describe(group: BaseModel, prefix: str) -> Iterator[tuple[str, str, str]]:
+    for name, info in type(group).model_fields.items():
+        value = getattr(group, name)
+        if isinstance(value, BaseModel):
+            yield from _describe(value, f"{prefix}{name.upper()}__")
+        else:
+            secret = name == "users" and value
+            yield f"{prefix}{name.upper()}", "********" if secret else _text(value), info.description or ""
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Literal as OneOf, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Literal as OneOf
 
 if TYPE_CHECKING:
     import numpy as np

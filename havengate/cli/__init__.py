@@ -1,0 +1,68 @@
+"""The command line: one module per group of commands; heavy libraries load inside the commands that use them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import click
+
+from havengate.cli.data import ingest, schema, table
+from havengate.cli.query import explain, parse, search
+from havengate.cli.server import config, demo, doctor, serve, user
+from havengate.errors import HavengateError
+
+NOT_RUN = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--debug", is_flag=True, help="Show a traceback when a command fails.")
+@click.version_option(package_name="havengate")
+@click.pass_context
+def cli(context: click.Context, debug: bool) -> None:
+    """Search pictures by words or by a picture, in the dialects of Alibaba Cloud's search services.
+
+    \b
+    havengate demo                      two tables, a gateway, the vendor's SDK, a contact sheet
+    havengate serve --port 8000         the gateway over the tables in HAVENGATE_DATA_DIR
+    havengate search --table general --text "motorcycle helmet"
+    """  # noqa: D301  (click's \b keeps the lines)
+    context.obj = debug
+
+
+for command in (config, demo, doctor, explain, ingest, parse, schema, search, serve, table, user):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Runs the command line; every error is one line on stderr, a traceback only with --debug."""
+    # BLAS threads of several requests fight over the cores: a text takes 20 times as long (docs/models.md).
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    debug = "--debug" in sys.argv[1:2]
+    try:
+        code = cli(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped", err=True)
+        code = 130
+    except HavengateError as error:
+        _report(error.message, debug)
+        code = NOT_RUN
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:  # noqa: BLE001  (the last line of defence of a command line)
+        _report(f"unexpected {type(error).__name__}: {error} (havengate --debug shows where)", debug)
+        code = NOT_RUN
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(message: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"error: {message}", err=True)

@@ -1,0 +1,174 @@
+"""Commands about what is stored: tables, schemas, rows."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from havengate.errors import RequestError
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def table() -> None:
+    """Create, list, show, change and drop tables.
+
+    Example: havengate table create shoes --schema shoes.json
+    """
+
+
+@table.command("create")
+@click.argument("name")
+@click.option("--schema", "schema_file", type=_FILE, required=True, help="The vendor's table schema, JSON.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A table setting, e.g. text=plain.")
+def create(name: str, schema_file: Path, pairs: tuple[str, ...]) -> None:
+    """Create an empty table from the vendor's schema JSON.
+
+    Example: havengate table create shoes --schema shoes.json --set text=plain
+    """
+    from havengate.cli.common import open_folder
+    from schemas.settings import TableSettings
+    from schemas.vendor import read_schema
+
+    vendor = read_schema(schema_file.read_bytes())
+    with open_folder() as services:
+        spec = services.tables.create(name, vendor, TableSettings().with_pairs(pairs))
+    click.echo(f"table {name}: key {spec.schema.primary_key}, vector indexes {', '.join(spec.schema.vector_indexes)}")
+
+
+@table.command("list")
+def list_tables() -> None:
+    """List the tables with their rows and vectors.
+
+    Example: havengate table list
+    """
+    from havengate.cli.common import open_folder
+
+    with open_folder() as services:
+        for name in services.tables.names():
+            stats = services.engine.stats(name)
+            vectors = ", ".join(f"{count} in {index}" for index, count in stats.vectors.items())
+            click.echo(f"{name}\t{stats.rows} rows\tvectors: {vectors or 'none'}\t{stats.bytes / 1e6:.1f} MB")
+
+
+@table.command("show")
+@click.argument("name")
+def show(name: str) -> None:
+    """Print a table's schema (secrets masked), settings, fingerprints and counts as JSON.
+
+    Example: havengate table show general
+    """
+    from dataclasses import asdict
+
+    from havengate.cli.common import open_folder
+    from schemas.vendor import read_schema, schema_public
+
+    with open_folder() as services:
+        spec, stats = services.engine.table(name), services.engine.stats(name)
+    shown = {
+        "table": name,
+        "schema": schema_public(read_schema(json.dumps(spec.vendor_schema))),
+        "settings": spec.settings.model_dump(),
+        "fingerprints": {index: asdict(fingerprint) for index, fingerprint in spec.fingerprints.items()},
+        "stats": asdict(stats),
+    }
+    click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+
+
+@table.command("set")
+@click.argument("name")
+@click.argument("pairs", nargs=-1, required=True, metavar="KEY=VALUE...")
+def set_settings(name: str, pairs: tuple[str, ...]) -> None:
+    """Change settings of a table.
+
+    Example: havengate table set general text=plain strict=true
+    """
+    from havengate.cli.common import open_folder
+
+    with open_folder() as services:
+        settings = services.engine.table(name).settings.with_pairs(pairs)
+        services.engine.set_settings(name, settings)
+    click.echo(" ".join(f"{key}={value}" for key, value in settings.model_dump().items()))
+
+
+@table.command("drop")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def drop(name: str, yes: bool) -> None:
+    """Delete a table with its rows and pictures.
+
+    Example: havengate table drop shoes --yes
+    """
+    from havengate.cli.common import open_folder
+
+    with open_folder() as services:
+        services.engine.table(name)
+        if not yes:
+            click.confirm(f"delete table {name} with all its rows and pictures?", abort=True)
+        services.tables.drop(name)
+    click.echo(f"table {name} is gone")
+
+
+@click.group()
+def schema() -> None:
+    """Judge table schemas before they are used.
+
+    Example: havengate schema check shoes.json
+    """
+
+
+@schema.command("check")
+@click.argument("file", type=_FILE)
+def check(file: Path) -> None:
+    """Print what is wrong with a schema: errors (exit code 1) and warnings.
+
+    Example: havengate schema check shoes.json
+    """
+    from schemas.rules import check as findings_of
+    from schemas.vendor import read_schema
+
+    findings = findings_of(read_schema(file.read_bytes()))
+    for finding in findings:
+        click.echo(f"{finding.level}: {finding.where}: {finding.message} [{finding.rule}]")
+    errors = sum(finding.level == "error" for finding in findings)
+    click.echo(f"{errors} errors, {len(findings) - errors} warnings")
+    if errors:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("name", metavar="TABLE")
+@click.argument("source", type=click.Path(path_type=Path))
+def ingest(name: str, source: Path) -> None:
+    """Read a folder of pictures, or a JSONL file of rows, into a table.
+
+    Bad items are reported on stderr and the rest goes in. Exit code: 0 all in, 1 some rejected, 2 not run.
+
+    Example: havengate ingest shoes ./photos
+    """
+    from tqdm import tqdm
+
+    from havengate.cli.common import open_folder
+    from ingest.files import count_items, read_items
+    from ingest.load import load
+
+    if not source.exists():
+        raise RequestError(f"{source}: no such file or folder")
+    with open_folder() as services:
+        spec = services.engine.table(name)
+        items = read_items(source, spec, services.settings.limits.picture_bytes)
+        with tqdm(total=count_items(source), unit="rows", desc=name) as bar:
+            report = load(
+                services.documents,
+                spec,
+                items,
+                reject=lambda place, reason: tqdm.write(f"rejected {place}: {reason}", file=sys.stderr),
+                progress=bar.update,
+            )
+    click.echo(f"{report.written} rows in, {report.rejected} rejected")
+    if report.rejected:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,153 @@
+"""Commands about queries: run, parse, explain."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from havengate.codes import HaCode
+from havengate.errors import RequestError, excerpt
+
+if TYPE_CHECKING:
+    from havengate.services import Services
+    from havengate.types import SearchPlan, SearchResult
+
+
+@click.command()
+@click.argument("query", required=False)
+@click.option("--table", "table_name", help="Table to search (with --text or --image).")
+@click.option("--text", help="Words to search by.")
+@click.option("--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Picture to search by.")
+@click.option("--hits", default=10, show_default=True, help="Rows to show (with --text or --image).")
+@click.option("--json", "as_json", is_flag=True, help="Print the hits as JSON lines.")
+def search(  # noqa: PLR0917  (click passes them by name)
+    query: str | None, table_name: str | None, text: str | None, image: Path | None, hits: int, as_json: bool
+) -> None:
+    """Search with a HA3 string, with words, or with a picture.
+
+    \b
+    Examples:
+      havengate search "query=image_index:'motorcycle helmet&modal=text&n=10'&&cluster=general"
+      havengate search --table clothes --text 红裙子
+      havengate search --table clothes --image shoe.jpg
+    """  # noqa: D301
+    from havengate.cli.common import open_folder
+
+    if sum(given is not None for given in (query, text, image)) != 1:
+        raise click.UsageError("give one of: a HA3 string, --text, --image")
+    with open_folder() as services:
+        plan = ha_plan(services, query) if query is not None else _simple_plan(services, table_name, text, image, hits)
+        result = services.searcher.search(plan)
+    _print_result(result, as_json)
+
+
+@click.command()
+@click.argument("query")
+def parse(query: str) -> None:
+    """Print a HA3 string's syntax tree as JSON; no table is looked up.
+
+    Example: havengate parse "query=image_index:'cat&modal=text'&&filter=cate_id=1 AND price<3"
+    """
+    from query_parser.parse import parse_request
+    from query_parser.show import show_request
+
+    try:
+        request = parse_request(query)
+    except RequestError as error:
+        raise RequestError(f"{int(error.code)} {error.pointed(query)}", code=error.code) from error
+    click.echo(json.dumps(show_request(request), ensure_ascii=False, indent=2))
+
+
+@click.command()
+@click.argument("query")
+def explain(query: str) -> None:
+    """Print the plan of a HA3 string: what POST /v1/tables/{table}/search takes.
+
+    Example: havengate explain "query=image_index:'cat&modal=text&n=5'&&cluster=general"
+    """
+    from havengate.bind import bind
+    from havengate.cli.common import open_folder
+    from havengate.plan_json import plan_to_json
+
+    with open_folder() as services:
+        plan = ha_plan(services, query)
+        schema = services.engine.table(plan.table).schema
+        bound = bind(plan, schema, window=services.settings.limits.window)
+    click.echo(json.dumps(plan_to_json(bound, whole_pictures=False), ensure_ascii=False, indent=2))
+    for warning in plan.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def ha_plan(services: Services, query: str) -> SearchPlan:
+    """The plan of a HA3 string; a bare query clause, as the vendor's console takes it, is one too."""
+    from query_parser.parse import parse_request
+    from query_parser.plan import plan_request
+
+    try:
+        try:
+            request = parse_request(query)
+        except RequestError as error:
+            if error.code is not HaCode.UNKNOWN_CLAUSE:
+                raise
+            query = f"query={query}"
+            request = parse_request(query)
+        return plan_request(
+            request,
+            services.tables.resolve,
+            index_aliases=services.settings.alias_set,
+            window=services.settings.limits.window,
+        )
+    except RequestError as error:
+        raise RequestError(f"{int(error.code)} {error.pointed(query)}", code=error.code) from error
+
+
+def _simple_plan(
+    services: Services, table_name: str | None, text: str | None, image: Path | None, hits: int
+) -> SearchPlan:
+    from havengate.types import PicturePayload, Rank, SearchPlan, SortKey, TextPayload, VectorTerm
+
+    spec = services.tables.resolve(table_name)
+    modelled = [index for index in spec.schema.vector_indexes.values() if index.model is not None]
+    if not modelled:
+        raise RequestError(f"table {spec.name!r} has no index that a model fills; search it by a HA3 string")
+    index = modelled[0]
+    payload = TextPayload(text) if text is not None else PicturePayload(_read_base64(image))
+    return SearchPlan(
+        table=spec.name,
+        query=VectorTerm(index.name, payload, n=max(hits, 1)),
+        rank=Rank(index.name),
+        sort=(SortKey(None, descending=index.distance == "InnerProduct"),),
+        limit=hits,
+    )
+
+
+def _read_base64(image: Path | None) -> str:
+    return "" if image is None else base64.b64encode(image.read_bytes()).decode()
+
+
+def _print_result(result: SearchResult, as_json: bool) -> None:
+    for place, hit in enumerate(result.hits, 1):
+        if as_json:
+            shown = {"id": hit.pk, "score": hit.score, "fields": dict(hit.fields)}
+            click.echo(json.dumps(shown, ensure_ascii=False))
+            continue
+        score = "" if hit.score is None else f"{hit.score:.4f}"
+        fields = "  ".join(f"{name}={excerpt(str(value))}" for name, value in hit.fields.items())
+        click.echo(f"{place:>3}  {score:>8}  {fields}")
+    for line in summary(result):
+        click.echo(line, err=True)
+
+
+def summary(result: SearchResult) -> Sequence[str]:
+    """The certificates and warnings of an answer, a line each."""
+    lines = [
+        f"certificate: {c.returned} of {c.matched} matching rows in the pool of {c.index} "
+        f"(n={c.requested}, {c.strategy}{', cut by ' + c.cut_by if c.cut_by else ''})"
+        for c in result.certificates
+    ]
+    return [*lines, *(f"warning: {warning}" for warning in result.warnings)]

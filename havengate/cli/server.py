@@ -1,0 +1,102 @@
+"""Commands about running: serve, demo, users, settings, doctor."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
+def serve(host: str, port: int) -> None:
+    """Serve the tables in HAVENGATE_DATA_DIR.
+
+    An address other than loopback needs users: see `havengate user hash`.
+
+    Example: havengate serve --port 8000
+    """
+    from gateway.server import serve as run
+
+    from havengate.settings import load_settings
+
+    run(load_settings(), host, port)
+
+
+@click.command()
+@click.option("--tables-only", is_flag=True, help="Build the demo's tables and stop.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the contact sheet [the data folder]."
+)
+def demo(tables_only: bool, out: Path | None) -> None:
+    """Build two tables from the bundled photos, serve them, and search them with the vendor's SDK.
+
+    Example: havengate demo
+    """
+    from havengate.demo.run import build_tables, run_demo
+    from havengate.settings import load_settings
+
+    settings = load_settings()
+    if tables_only:
+        build_tables(settings)
+    else:
+        run_demo(settings, out or settings.data_dir / "demo")
+
+
+@click.group()
+def user() -> None:
+    """Make users for HAVENGATE_AUTH__USERS.
+
+    Example: havengate user hash alice --role write
+    """
+
+
+@user.command("hash")
+@click.argument("name")
+@click.option("--role", type=click.Choice(["read", "write", "admin"]), default="read", show_default=True)
+def hash_user(name: str, role: str) -> None:
+    """Print NAME:ROLE:HASH for HAVENGATE_AUTH__USERS; the password is asked for, or read from a pipe.
+
+    Example: havengate user hash alice --role write
+    """
+    from gateway.auth import hash_password, parse_users
+
+    if sys.stdin.isatty():
+        password = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    line = f"{name}:{role}:{hash_password(password)}"
+    parse_users(line)
+    click.echo(line)
+
+
+@click.command()
+def config() -> None:
+    """Print all settings with their environment variables; secrets are masked.
+
+    Example: HAVENGATE_PUSH__MAX_PICTURES=16 havengate config
+    """
+    from havengate.settings import describe_settings, load_settings
+
+    for variable, value, description in describe_settings(load_settings()):
+        click.echo(f"{variable}={value}")
+        click.echo(f"    {description}")
+
+
+@click.command()
+def doctor() -> None:
+    """Check what havengate needs on this machine; exit code 1 when something is missing.
+
+    Example: havengate doctor
+    """
+    from havengate.doctor import examine
+    from havengate.settings import load_settings
+
+    healthy = True
+    for finding in examine(load_settings()):
+        healthy = healthy and finding.ok
+        click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.detail}")
+    if not healthy:
+        raise click.exceptions.Exit(1)

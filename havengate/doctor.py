@@ -1,0 +1,83 @@
+"""Checks of everything that a run needs, each with what to do when it fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from havengate.errors import DataFolderBusy, HavengateError
+
+if TYPE_CHECKING:
+    from havengate.settings import Settings
+
+_ROOM_GB = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    what: str
+    ok: bool
+    detail: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Findings in the order of a start: Python, users, data folder, tables, models."""
+    yield Finding("python", True, sys.version.split()[0])
+    checks: list[tuple[str, Callable[[Settings], str]]] = [
+        ("users", _users),
+        ("data folder", _folder),
+        ("tables", _tables),
+        ("model builtin", _builtin),
+    ]
+    for what, check in checks:
+        try:
+            yield Finding(what, True, check(settings))
+        except (HavengateError, OSError, ImportError) as error:
+            yield Finding(what, False, str(error))
+
+
+def _users(settings: Settings) -> str:
+    from gateway.auth import parse_users
+
+    count = len(parse_users(settings.auth.users))
+    return f"{count} users" if count else "none: the gateway listens on loopback only"
+
+
+def _folder(settings: Settings) -> str:
+    folder = settings.data_dir.resolve()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(existing, os.W_OK):
+        raise PermissionError(f"{existing} is not writable; set HAVENGATE_DATA_DIR")
+    free = shutil.disk_usage(existing).free / 1e9
+    if free < _ROOM_GB:
+        raise OSError(f"{existing} has {free:.1f} GB free, less than {_ROOM_GB:.0f}")
+    return f"{folder}, {free:.0f} GB free"
+
+
+def _tables(settings: Settings) -> str:
+    from havengate.services import services
+
+    if not Path(settings.data_dir).exists():
+        return "none yet: `havengate demo` makes two"
+    try:
+        with services(settings) as opened:
+            rows = {name: opened.engine.stats(name).rows for name in opened.tables.names()}
+    except DataFolderBusy as busy:
+        return f"not looked at: {busy}"
+    return ", ".join(f"{name} ({count} rows)" for name, count in rows.items()) or "none"
+
+
+def _builtin(settings: Settings) -> str:
+    from embedding.service import EmbeddingService
+
+    service = EmbeddingService(settings.embedding)
+    try:
+        vector = service.embed_text("builtin", "a photo")
+    finally:
+        service.close()
+    return f"loads, {len(vector)} dimensions, {service.fingerprint('builtin').space}"

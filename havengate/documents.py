@@ -1,0 +1,188 @@
+"""The documents use case: commands of a push become rows, their pictures become vectors.
+
+Every document is judged on its own: bad ones are reported, the good ones written. A picture that the table has
+already seen (by content hash) keeps its vector, so that repeating a push costs and changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from engines.contract import Engine, TableSpec
+from havengate.codes import HaCode
+from havengate.errors import DocumentError, HavengateError, RequestError
+from havengate.picture_rows import Draft, PictureRows
+from havengate.search import output_names, resolve_fields
+from havengate.types import Row
+from havengate.values import canonical_key, coerce, coerce_vector
+
+if TYPE_CHECKING:
+    from embedding.service import EmbeddingService
+    from havengate.blobs import BlobStore
+    from havengate.settings import Settings
+
+COMMANDS = ("add", "delete", "update_field")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One document of a push: ``cmd`` is add, delete or update_field, ``fields`` as the client sent them."""
+
+    cmd: str
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the document at ``index`` was not written."""
+
+    index: int
+    pk: str | None
+    code: HaCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushReport:
+    written: int
+    deleted: int
+    failures: tuple[Failure, ...]
+
+
+class Documents:
+    """Writes and reads rows by key over one engine."""
+
+    def __init__(self, engine: Engine, embedding: EmbeddingService, blobs: BlobStore, settings: Settings) -> None:
+        self._engine = engine
+        self._blobs = blobs
+        self._push = settings.push
+        self._pictures = PictureRows(engine, embedding, blobs, settings.limits)
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def push(self, table: TableSpec, commands: Sequence[Command]) -> PushReport:
+        """Writes the good documents and reports the bad ones; all that was written is durable on return.
+
+        Raises RequestError when the push has too many documents or pictures, ModelError, EngineError.
+        """
+        self._check_size(table, commands)
+        drafts, failures = self._drafts(table, commands)
+        bad = self._pictures.fill(table, [draft for draft in drafts if draft.cmd != "delete"])
+        failures += [Failure(draft.index, draft.pk, error.code, error.message) for draft, error in bad]
+        failed = {failure.index for failure in failures}
+        good = [draft for draft in drafts if draft.index not in failed]
+        written = deleted = 0
+        with self._locks[table.name]:
+            for cmd, run in groupby(good, key=lambda draft: draft.cmd):
+                batch = list(run)
+                done, missing = self._write(table, cmd, batch)
+                failures += missing
+                written, deleted = (written, deleted + done) if cmd == "delete" else (written + done, deleted)
+        return PushReport(written, deleted, tuple(sorted(failures, key=lambda failure: failure.index)))
+
+    def fetch(
+        self, table: TableSpec, ids: Sequence[object], *, include_vector: bool, output_fields: tuple[str, ...] | None
+    ) -> list[Row]:
+        """Rows by key in the order asked, those that are not there left out.
+
+        Raises RequestError for a key of the wrong type or an unknown output field.
+        """
+        schema = table.schema
+        for name in output_fields or ():
+            if name not in schema.fields:
+                raise RequestError(f"no field {name!r}", code=HaCode.ATTRIBUTE_NOT_EXIST)
+        try:
+            keys = [canonical_key(schema, key) for key in ids]
+        except DocumentError as error:
+            raise RequestError(error.message, code=HaCode.CONST_EXPRESSION_VALUE) from error
+        names = output_names(output_fields, table)
+        vectors = schema.vector_fields if include_vector else [name for name in names if name in schema.vector_fields]
+        rows = self._engine.fetch(table.name, keys, vectors)
+        return [
+            Row(row.pk, resolve_fields(row.fields, names, table, self._blobs), row.vectors) for row in rows.values()
+        ]
+
+    def _check_size(self, table: TableSpec, commands: Sequence[Command]) -> None:
+        if len(commands) > self._push.max_documents:
+            raise RequestError(
+                f"{len(commands)} documents, the most is {self._push.max_documents}", code=HaCode.KEY_VALUE_PAIR
+            )
+        pictures = sum(brings_picture(table, command) for command in commands)
+        if pictures > self._push.max_pictures:
+            raise RequestError(
+                f"{pictures} pictures to embed, the most is {self._push.max_pictures} a push; nothing was written",
+                code=HaCode.KEY_VALUE_PAIR,
+            )
+
+    def _drafts(self, table: TableSpec, commands: Sequence[Command]) -> tuple[list[Draft], list[Failure]]:
+        drafts, failures = [], []
+        for index, command in enumerate(commands):
+            try:
+                drafts.append(_draft(table, index, command))
+            except HavengateError as error:
+                failures.append(Failure(index, _shown_key(table, command), error.code, error.message))
+        return drafts, failures
+
+    def _write(self, table: TableSpec, cmd: str, batch: list[Draft]) -> tuple[int, list[Failure]]:
+        orphans = self._pictures.stored_keys(table, [draft.pk for draft in batch])
+        missing: list[Failure] = []
+        if cmd == "delete":
+            done = self._engine.delete(table.name, [draft.pk for draft in batch])
+        else:
+            rows = [self._pictures.row(table, draft) for draft in batch]
+            done = len(rows)
+            if cmd == "add":
+                self._engine.upsert(table.name, rows)
+            else:
+                missing = _not_there(batch, set(self._engine.update_fields(table.name, rows)))
+                done -= len(missing)
+        self._pictures.drop_orphans(table, orphans)
+        return done, missing
+
+
+def brings_picture(table: TableSpec, command: Command) -> bool:
+    """Whether a document has a picture that needs a model, that is: a source and no vector of its own."""
+    return command.cmd != "delete" and any(
+        index.source is not None and command.fields.get(index.source.field) and not command.fields.get(index.field)
+        for index in table.schema.vector_indexes.values()
+    )
+
+
+def _draft(table: TableSpec, index: int, command: Command) -> Draft:
+    if command.cmd not in COMMANDS:
+        raise DocumentError(f"cmd {command.cmd!r} is none of {', '.join(COMMANDS)}", code=HaCode.UNKNOWN_KEY)
+    schema = table.schema
+    pk = canonical_key(schema, command.fields.get(schema.primary_key))
+    draft = Draft(index, command.cmd, pk)
+    if command.cmd == "delete":
+        return draft
+    for name, value in command.fields.items():
+        if name not in schema.fields:
+            raise DocumentError(
+                f"no field {name!r}; the table has: {', '.join(schema.fields)}", code=HaCode.ATTRIBUTE_NOT_EXIST
+            )
+        if value is None:
+            continue
+        if name in schema.vector_fields:
+            if value not in ("", []):
+                draft.vectors[name] = coerce_vector(schema.vector_fields[name], value)
+        else:
+            draft.fields[name] = coerce(schema.fields[name], value)
+    return draft
+
+
+def _shown_key(table: TableSpec, command: Command) -> str | None:
+    key = command.fields.get(table.schema.primary_key)
+    return None if key is None else str(key)[:100]
+
+
+def _not_there(batch: list[Draft], keys: set[str]) -> list[Failure]:
+    return [
+        Failure(draft.index, draft.pk, HaCode.CONST_EXPRESSION_VALUE, f"no row {draft.pk!r} to update")
+        for draft in batch
+        if draft.pk in keys
+    ]

@@ -1,0 +1,205 @@
+"""The search use case: a plan is bound, its texts and pictures embedded, the engine asked, the pool paged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from engines.contract import Engine, PoolQuery, TableSpec
+from havengate.bind import bind, category_filter, vector_terms
+from havengate.codes import HaCode
+from havengate.errors import ModelError, RequestError
+from havengate.images import decode_base64, decode_picture
+from havengate.pool import PageRow, combine, page, rank
+from havengate.types import (
+    And,
+    Certificate,
+    Hit,
+    PicturePayload,
+    Pool,
+    SearchPlan,
+    SearchResult,
+    StoredIdPayload,
+    TextPayload,
+    Value,
+    VectorPayload,
+    VectorTerm,
+)
+from havengate.values import canonical_key
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import polars as pl
+
+    from embedding.service import EmbeddingService
+    from havengate.blobs import BlobStore
+    from havengate.settings import LimitSettings
+
+
+class Searcher:
+    """Answers plans over one engine."""
+
+    def __init__(self, engine: Engine, embedding: EmbeddingService, blobs: BlobStore, limits: LimitSettings) -> None:
+        self._engine = engine
+        self._embedding = embedding
+        self._blobs = blobs
+        self._limits = limits
+
+    def search(self, plan: SearchPlan) -> SearchResult:
+        """One page of the plan's pool.
+
+        Raises UnknownTable, RequestError (what is wrong with the plan, with its span), PictureError, ModelError,
+        EngineError.
+        """
+        spec = self._engine.table(plan.table)
+        plan = bind(plan, spec.schema, window=self._limits.window)
+        timings: dict[str, float] = {}
+        terms = tuple(vector_terms(plan.query))
+        with _timed(timings, "embed"):
+            vectors = {id(term): self._vectors(term, spec) for term in terms}
+        with _timed(timings, "engine"):
+            pools = {id(term): self._pool(term, vectors[id(term)], plan, spec) for term in terms}
+            frame = self._frame(plan, spec, pools)
+        with _timed(timings, "pool"):
+            rows = page(rank(frame, plan.rank, spec.schema), plan.sort, plan.offset, plan.limit)
+        with _timed(timings, "fetch"):
+            hits = self._hits(rows, plan, spec)
+        certificates = tuple(_certificate(term, pools[id(term)], plan) for term in terms)
+        return SearchResult(hits, frame.height, certificates, timings, plan.warnings)
+
+    def _vectors(self, term: VectorTerm, spec: TableSpec) -> npt.NDArray[np.float32]:
+        """The term's query vectors, float32 [m, dimension]."""
+        import numpy as np
+
+        match term.payload:
+            case VectorPayload(vectors):
+                return np.array(vectors, dtype=np.float32)
+            case TextPayload(text):
+                return self._embed_text(text, term, spec)[np.newaxis]
+            case PicturePayload(base64):
+                return self._embed_picture(base64, term, spec)
+            case StoredIdPayload(pk):
+                return self._stored_vector(pk, term, spec)[np.newaxis]
+
+    def _embed_text(self, text: str, term: VectorTerm, spec: TableSpec) -> npt.NDArray[np.float32]:
+        if len(text) > self._limits.text_chars:
+            raise RequestError(
+                f"the text has {len(text)} characters, the most is {self._limits.text_chars}",
+                code=HaCode.QUERY_INVALID,
+                span=term.span,
+            )
+        return self._embedding.embed_text(self._model(term, spec), text)
+
+    def _embed_picture(self, base64: str, term: VectorTerm, spec: TableSpec) -> npt.NDArray[np.float32]:
+        model = self._model(term, spec)
+        try:
+            picture = decode_picture(decode_base64(base64), self._limits)
+        except RequestError as error:
+            error.span = term.span
+            raise
+        return self._embedding.embed_pictures(model, [picture])
+
+    def _model(self, term: VectorTerm, spec: TableSpec) -> str:
+        """The index's model, once it is sure that the rows were made with the very same."""
+        model = spec.schema.vector_indexes[term.index].model
+        if model is None:
+            raise RequestError(f"index {term.index!r} has no model", code=HaCode.INDEX_TYPE_INVALID, span=term.span)
+        check_fingerprint(spec, term.index, self._embedding)
+        return model
+
+    def _stored_vector(self, pk: str, term: VectorTerm, spec: TableSpec) -> npt.NDArray[np.float32]:
+        field = spec.schema.vector_indexes[term.index].field
+        key = canonical_key(spec.schema, pk)
+        row = self._engine.fetch(spec.name, [key], [field]).get(key)
+        if row is None or field not in row.vectors:
+            raise RequestError(f"no row {pk!r} with a vector", code=HaCode.QUERY_INVALID, span=term.span)
+        return row.vectors[field]
+
+    def _pool(self, term: VectorTerm, vectors: npt.NDArray[np.float32], plan: SearchPlan, spec: TableSpec) -> Pool:
+        category = category_filter(term, spec.schema)
+        parts = tuple(part for part in (plan.filter, category) if part is not None)
+        query = PoolQuery(
+            index=term.index,
+            vectors=vectors,
+            n=term.n,
+            score_threshold=term.score_threshold,
+            filter=And(parts) if parts else None,
+            filter_mode=plan.filter_mode,
+            columns=_sort_columns(plan),
+        )
+        return self._engine.pool(spec.name, query)
+
+    def _frame(self, plan: SearchPlan, spec: TableSpec, pools: Mapping[int, Pool]) -> pl.DataFrame:
+        if plan.query is None:
+            return self._engine.rows(plan.table, plan.filter, _sort_columns(plan)).frame
+        return combine(plan.query, {term: pool.frame for term, pool in pools.items()}, spec.schema)
+
+    def _hits(self, rows: list[PageRow], plan: SearchPlan, spec: TableSpec) -> tuple[Hit, ...]:
+        schema = spec.schema
+        names = output_names(plan.output_fields, spec)
+        vector_fields = [name for name in names if name in schema.vector_fields]
+        stored = self._engine.fetch(spec.name, [row.pk for row in rows], vector_fields)
+        return tuple(
+            Hit(
+                pk=row.pk,
+                fields=resolve_fields(stored[row.pk].fields, names, spec, self._blobs),
+                score=row.score,
+                sort_values=row.sort_values,
+                vectors=stored[row.pk].vectors,
+            )
+            for row in rows
+            if row.pk in stored
+        )
+
+
+def check_fingerprint(spec: TableSpec, index: str, embedding: EmbeddingService) -> None:
+    """Raises ModelError where the rows of an index were made with another model than the one at hand."""
+    model = spec.schema.vector_indexes[index].model
+    recorded = spec.fingerprints.get(index)
+    if model is None or recorded is None:
+        return
+    now = embedding.fingerprint(model)
+    if now.space != recorded.space:
+        raise ModelError(
+            f"index {index!r} of table {spec.name!r} was built with {recorded.space}, "
+            f"model {model!r} is now {now.space}: the table has to be built again"
+        )
+
+
+def output_names(asked: tuple[str, ...] | None, spec: TableSpec) -> tuple[str, ...]:
+    """Field names that an answer holds: by default all but vectors and Base64 pictures."""
+    if asked is not None:
+        return asked
+    return tuple(name for name in spec.schema.attribute_fields if name not in spec.schema.base64_fields)
+
+
+def resolve_fields(
+    fields: Mapping[str, Value], names: tuple[str, ...], spec: TableSpec, blobs: BlobStore
+) -> dict[str, Value]:
+    """The named fields of a stored row; a picture's reference becomes the Base64 text that was pushed."""
+    resolved: dict[str, Value] = {name: fields[name] for name in names if name in fields}
+    for name in spec.schema.base64_fields & resolved.keys():
+        resolved[name] = blobs.get(spec.name, str(resolved[name])).decode()
+    return resolved
+
+
+def _sort_columns(plan: SearchPlan) -> tuple[str, ...]:
+    return tuple(key.field.name for key in plan.sort if key.field is not None)
+
+
+def _certificate(term: VectorTerm, pool: Pool, plan: SearchPlan) -> Certificate:
+    returned = pool.frame.height
+    cut = None
+    if returned < min(term.n, pool.matched):
+        cut = "filter_mode:post" if plan.filter_mode == "post" else "sf"
+    return Certificate(term.index, term.n, pool.matched, returned, pool.strategy, cut)
+
+
+@contextmanager
+def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings[stage] = time.perf_counter() - start

@@ -1,0 +1,68 @@
+"""The use cases wired to one engine, for entry points: the server, the CLI, the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from havengate.documents import Documents
+from havengate.search import Searcher
+from havengate.tables import Tables
+
+if TYPE_CHECKING:
+    from embedding.service import EmbeddingService
+    from engines.contract import Engine
+    from havengate.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: Settings
+    engine: Engine
+    embedding: EmbeddingService
+    tables: Tables
+    searcher: Searcher
+    documents: Documents
+
+    def models(self) -> set[str]:
+        """Models that searches of the tables need."""
+        return self.tables.models()
+
+    def close(self) -> None:
+        self.embedding.close()
+        self.engine.close()
+
+
+def open_services(settings: Settings, *, wait_s: float = 0.0) -> Services:
+    """Opens the data folder for this process alone, waiting up to ``wait_s`` seconds for a former owner to go.
+
+    Raises DataFolderBusy, EngineError.
+    """
+    from engines.embedded.engine import EmbeddedEngine
+
+    from embedding.service import EmbeddingService
+    from havengate.blobs import FolderBlobStore
+
+    engine = EmbeddedEngine.open(settings.data_dir, wait_s=wait_s)
+    embedding = EmbeddingService(settings.embedding)
+    blobs = FolderBlobStore(settings.data_dir / "blobs")
+    return Services(
+        settings=settings,
+        engine=engine,
+        embedding=embedding,
+        tables=Tables(engine, embedding, blobs, settings.default_table),
+        searcher=Searcher(engine, embedding, blobs, settings.limits),
+        documents=Documents(engine, embedding, blobs, settings),
+    )
+
+
+@contextmanager
+def services(settings: Settings, *, wait_s: float = 0.0) -> Iterator[Services]:
+    """``open_services`` as a context that closes what it opened."""
+    opened = open_services(settings, wait_s=wait_s)
+    try:
+        yield opened
+    finally:
+        opened.close()

@@ -1,0 +1,83 @@
+"""The tables use case: create, look up by the names that clients send, drop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engines.contract import Engine, TableSpec
+from havengate.errors import UnknownTable
+from schemas.resolve import resolve
+
+if TYPE_CHECKING:
+    from embedding.service import EmbeddingService
+    from havengate.blobs import BlobStore
+    from havengate.types import Span
+    from schemas.settings import TableSettings
+    from schemas.vendor import VendorSchema
+
+_ANY_TABLE = "general"
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    engine: Engine
+    embedding: EmbeddingService
+    blobs: BlobStore
+    default_table: str | None
+
+    def create(self, name: str, vendor: VendorSchema, settings: TableSettings) -> TableSpec:
+        """A new, empty table.
+
+        Raises SchemaError with every broken rule, ModelError for a model that this version does not have,
+        TableExists.
+        """
+        schema = resolve(vendor)
+        fingerprints = {
+            index.name: self.embedding.fingerprint(index.model)
+            for index in schema.vector_indexes.values()
+            if index.model is not None
+        }
+        spec = TableSpec(name, schema, vendor.to_json(), settings, fingerprints)
+        self.engine.create_table(spec)
+        return spec
+
+    def drop(self, name: str) -> None:
+        """The table, its rows and its pictures are gone for good. Raises UnknownTable."""
+        self.engine.drop_table(name)
+        self.blobs.drop_table(name)
+
+    def names(self) -> list[str]:
+        return self.engine.table_names()
+
+    def models(self) -> set[str]:
+        """Models that the tables' indexes name."""
+        schemas = (self.engine.table(name).schema for name in self.names())
+        return {index.model for schema in schemas for index in schema.vector_indexes.values() if index.model}
+
+    def resolve(self, cluster: str | None, span: Span | None = None) -> TableSpec:
+        """The table that a cluster clause means.
+
+        An exact name wins; ``general`` or no name is the default table, else the only one. Raises UnknownTable
+        naming the tables.
+        """
+        names = self.names()
+        wanted = cluster or self.default_table or _ANY_TABLE
+        if wanted in names:
+            return self.engine.table(wanted)
+        if wanted == _ANY_TABLE:
+            if self.default_table in names:
+                return self.engine.table(self.default_table)
+            if len(names) == 1:
+                return self.engine.table(names[0])
+        raise UnknownTable(f"no table {wanted!r}; there are: {', '.join(names) or 'none'}", span=span)
+
+    def push_target(self, data_source: str) -> TableSpec:
+        """The table of a data source ``{table}`` or ``{instance}_{table}``; the longest matching name wins."""
+        names = self.names()
+        if data_source in names:
+            return self.engine.table(data_source)
+        suffixes = [name for name in names if data_source.endswith(f"_{name}")]
+        if not suffixes:
+            raise UnknownTable(f"no table for data source {data_source!r}; there are: {', '.join(names) or 'none'}")
+        return self.engine.table(max(suffixes, key=len))

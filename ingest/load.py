@@ -1,0 +1,51 @@
+"""Reads a source into a table in batches: bad items are reported, the rest goes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from engines.contract import TableSpec
+from havengate.documents import Command, Documents
+from ingest.files import Item
+
+_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    written: int
+    rejected: int
+
+
+def load(
+    documents: Documents,
+    table: TableSpec,
+    items: Iterable[Item],
+    *,
+    reject: Callable[[str, str], None],
+    progress: Callable[[int], object],
+) -> LoadReport:
+    """Upserts every good item; ``reject(place, reason)`` hears of each bad one, ``progress(n)`` of each batch.
+
+    Raises what stops the whole load: ModelError, EngineError.
+    """
+    written = rejected = 0
+    for batch in _batches(items, _BATCH):
+        rows = [(item.place, Command("add", item.fields)) for item in batch if item.fields is not None]
+        unread = [(item.place, item.error) for item in batch if item.fields is None]
+        report = documents.push(table, [command for _, command in rows])
+        failed = [(rows[failure.index][0], failure.message) for failure in report.failures]
+        for place, reason in unread + failed:
+            reject(place, reason)
+        written += report.written
+        rejected += len(unread) + len(failed)
+        progress(len(batch))
+    return LoadReport(written, rejected)
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
