@@ -1,0 +1,89 @@
+"""Micro-batches: calls that arrive together go through a model together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from havengate.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from havengate.types import Vector
+
+ItemT = TypeVar("ItemT")
+
+
+class MicroBatcher(Generic[ItemT]):
+    """One thread that runs batches of at most ``size`` items in the order of their arrival.
+
+    The first item of a batch waits up to ``deadline_s`` for as many as came last time; so a lone caller never
+    waits, and callers who come back together stay together. An item that fails costs its own caller an error:
+    the rest of its batch is run again, one by one.
+    """
+
+    def __init__(
+        self, name: str, run: Callable[[Sequence[ItemT]], Sequence[Vector]], size: int, deadline_s: float
+    ) -> None:
+        self._run = run
+        self._size = size
+        self._deadline_s = deadline_s
+        self._queue: deque[tuple[ItemT, Future[Vector], float]] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._expected = 1
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, items: Sequence[ItemT]) -> list[Future[Vector]]:
+        """One future per item. Raises ModelError once closed."""
+        arrival = time.monotonic()
+        futures: list[Future[Vector]] = [Future() for _ in items]
+        with self._changed:
+            if self._closed:
+                raise ModelError("the model is being closed")
+            self._queue.extend((item, future, arrival) for item, future in zip(items, futures, strict=True))
+            self._changed.notify()
+        return futures
+
+    def close(self) -> None:
+        """Answers what was submitted, then ends the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while batch := self._next_batch():
+            try:
+                answers = list(zip(batch, self._run([item for item, _ in batch]), strict=True))
+            except Exception as error:  # noqa: BLE001 -- whatever it is, it belongs to the callers
+                self._run_alone(batch, error)
+                continue
+            for (_, future), vector in answers:
+                future.set_result(vector)
+
+    def _next_batch(self) -> list[tuple[ItemT, Future[Vector]]]:
+        """The oldest items; none means closed and empty."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closed)
+            if self._queue:
+                left = self._queue[0][2] + self._deadline_s - time.monotonic()
+                self._changed.wait_for(lambda: len(self._queue) >= self._expected or self._closed, max(0.0, left))
+            self._expected = min(self._size, max(1, len(self._queue)))
+            taken = [self._queue.popleft() for _ in range(min(self._size, len(self._queue)))]
+        return [(item, future) for item, future, _ in taken]
+
+    def _run_alone(self, batch: list[tuple[ItemT, Future[Vector]]], error: Exception) -> None:
+        if len(batch) == 1:
+            batch[0][1].set_exception(error)
+            return
+        for item, future in batch:
+            try:
+                future.set_result(self._run([item])[0])
+            except Exception as own_error:  # noqa: BLE001 -- as above
+                future.set_exception(own_error)

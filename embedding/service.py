@@ -1,0 +1,141 @@
+"""Vectors on demand: models loaded once, texts remembered, calls of many threads batched."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from embedding import catalogue
+from embedding.runner import ModelRunner
+from embedding.text_cache import TextCache
+from havengate.errors import HavengateError, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+    from PIL.Image import Image
+
+    from embedding.protocol import Model
+    from havengate.settings import EmbeddingSettings
+    from havengate.types import Fingerprint, Vector
+
+    Loader = Callable[[EmbeddingSettings], Model]
+
+
+class EmbeddingService:
+    """Thread-safe. ``loaders`` stand in for the catalogue's models by name; all others are the catalogue's.
+
+    Every method that takes a model raises ModelError for a name that this version cannot embed with, and when
+    the model cannot be loaded; the next call tries to load it again.
+    """
+
+    def __init__(self, settings: EmbeddingSettings, loaders: Mapping[str, Loader] | None = None) -> None:
+        self._settings = settings
+        self._loaders = dict(loaders or {})
+        self._slots: dict[str, _Slot] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+        self._texts = TextCache(settings.text_cache)
+
+    def fingerprint(self, model: str) -> Fingerprint:
+        """What rows made with this model record. Loads nothing for a model of the catalogue."""
+        if model in self._loaders:
+            return self._runner(model).model.fingerprint
+        return catalogue.find_card(model).fingerprint()
+
+    def dimension(self, model: str) -> int:
+        """Length of the model's vectors. Loads nothing for a model of the catalogue."""
+        if model in self._loaders:
+            return self._runner(model).model.dimension
+        return catalogue.find_card(model).dimension
+
+    def embed_text(self, model: str, text: str) -> Vector:
+        """One text -> read-only float32 [dimension] of unit length."""
+        vector = self._texts.get(model, text)
+        if vector is None:
+            vector = self._runner(model).embed_text(text)
+            self._texts.put(model, text, vector)
+        return vector
+
+    def embed_pictures(self, model: str, pictures: Sequence[Image]) -> npt.NDArray[np.float32]:
+        """RGB pictures of any size -> float32 [pictures, dimension], rows of unit length in the same order."""
+        runner = self._runner(model)
+        return runner.embed_pixels(runner.prepare(picture) for picture in pictures)
+
+    def prepare(self, model: str, picture: Image) -> npt.NDArray[np.uint8]:
+        """The small pixels of one picture, so that a caller with many need not hold them all at full size.
+
+        Raises PictureError when the picture cannot be read.
+        """
+        return self._runner(model).prepare(picture)
+
+    def embed_pixels(self, model: str, pixels: Iterable[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+        """What ``prepare`` gave -> float32 [pictures, dimension], rows of unit length in the same order."""
+        return self._runner(model).embed_pixels(pixels)
+
+    def warm_up(self, models: Iterable[str]) -> None:
+        """Loads models now instead of at the first request."""
+        for model in models:
+            self._runner(model)
+
+    def ready(self, models: Iterable[str]) -> bool:
+        """Whether each of these models is loaded and has run once."""
+        with self._lock:
+            slots = [self._slots.get(model) for model in models]
+        return all(slot is not None and slot.runner is not None for slot in slots)
+
+    def close(self) -> None:
+        """Answers what is under way and ends the threads; later calls raise ModelError."""
+        with self._lock:
+            self._closed, slots = True, list(self._slots.values())
+        for slot in slots:
+            slot.close()
+
+    def _runner(self, model: str) -> ModelRunner:
+        load = self._loaders.get(model) or catalogue.find_card(model).load
+        with self._lock:
+            if self._closed:
+                raise ModelError(f"model {model!r}: the embedding service is closed")
+            slot = self._slots.setdefault(model, _Slot())
+        return slot.get(lambda: self._load(model, load))
+
+    def _load(self, name: str, load: Loader) -> ModelRunner:
+        try:
+            runner = ModelRunner(name, load(self._settings), self._settings)
+        except HavengateError:
+            raise
+        except Exception as error:
+            raise ModelError(f"model {name!r} cannot be loaded: {error}") from error
+        try:
+            runner.warm_up()
+        except BaseException:
+            runner.close()
+            raise
+        return runner
+
+
+class _Slot:
+    """The place of one model: whoever comes first loads it, others wait."""
+
+    def __init__(self) -> None:
+        self.runner: ModelRunner | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def get(self, load: Callable[[], ModelRunner]) -> ModelRunner:
+        if self.runner is not None:
+            return self.runner
+        with self._lock:
+            if self._closed:
+                raise ModelError("the embedding service is closed")
+            if self.runner is None:
+                self.runner = load()
+            return self.runner
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self.runner is not None:
+                self.runner.close()
