@@ -1,0 +1,45 @@
+# Two commands matter: `make demo` and `make test`.
+PYTHON ?= python3
+PORT ?= 8000
+HAVENGATE_DATA_DIR ?= $(CURDIR)/havengate-data
+export HAVENGATE_DATA_DIR
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: demo serve test test-long check bench print-data-dir clean
+
+demo: $(STAMP)
+	$(BIN)/havengate demo
+
+serve: $(STAMP)
+	$(BIN)/havengate demo --tables-only
+	$(BIN)/havengate serve --port $(PORT)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -m long
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	$(BIN)/python bench/gateway_overhead.py
+
+print-data-dir:
+	@echo $(HAVENGATE_DATA_DIR)
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The interpreter's own venv, then pinned versions: a second run installs nothing.
+$(STAMP): pyproject.toml constraints.txt
+	@echo "installing into .venv (once)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -q -c constraints.txt -e '.[demo,dev]'
+	@touch $(STAMP)
