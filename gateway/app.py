@@ -1,0 +1,56 @@
+"""The Flask application: every dialect's blueprint over one set of services."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from gateway import auth, errors, fetch, ha, health, plan_api, push
+from gateway.server import Site
+from havengate.services import open_services
+
+if TYPE_CHECKING:
+    from havengate.services import Services
+    from havengate.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+_PREDECESSOR_S = 10.0
+"""A killed server's worker notices within a second and may still be finishing requests."""
+
+
+def create_app(services: Services) -> Flask:
+    """Raises SettingsError for users that are not ``name:role:hash``."""
+    app = Flask("havengate", static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    # The SDKs follow redirects with GET, so there are none.
+    app.url_map.merge_slashes = False
+    errors.install(app)
+    auth.install(app, auth.parse_users(services.settings.auth.users))
+    for dialect in (ha, push, fetch, plan_api, health):
+        app.register_blueprint(dialect.blueprint(services))
+    return app
+
+
+def open_site(settings: Settings) -> Site:
+    """What ``gateway.server.serve`` calls in its worker: opens the data folder, loads models in the background.
+
+    Raises DataFolderBusy, EngineError, SettingsError.
+    """
+    services = open_services(settings, wait_s=_PREDECESSOR_S)
+    try:
+        app = create_app(services)
+    except BaseException:
+        services.close()
+        raise
+    threading.Thread(target=_warm_up, args=(services,), name="warm-up", daemon=True).start()
+    return Site(app, services.close)
+
+
+def _warm_up(services: Services) -> None:
+    try:
+        services.embedding.warm_up(services.models())
+    except Exception:  # noqa: BLE001 - a thread has nobody to raise to
+        _LOG.exception("the models could not be loaded; /readyz keeps saying no")

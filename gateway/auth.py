@@ -1,0 +1,125 @@
+"""Basic authentication: users from the settings, salted hashes, three roles."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import threading
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from flask import Flask, current_app, request
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from havengate.errors import Forbidden, SettingsError, Unauthorized
+
+ROLES = ("read", "write", "admin")
+_HASH = re.compile(r"(scrypt(:\d+){3}|pbkdf2:\w+:\d+)\$[^$]+\$[0-9a-f]+")
+_ROLE_ATTRIBUTE = "havengate_role"
+_View = TypeVar("_View", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    name: str
+    role: str
+    password_hash: str
+
+
+def parse_users(text: str) -> dict[str, User]:
+    """Users by name from comma-separated ``name:role:hash``.
+
+    Raises SettingsError naming the user, never the hash.
+    """
+    users: dict[str, User] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, _, rest = entry.partition(":")
+        role, _, password_hash = rest.partition(":")
+        if not name or name in users:
+            raise SettingsError(f"HAVENGATE_AUTH__USERS: user {name!r} stands twice or has no name")
+        if role not in ROLES:
+            raise SettingsError(f"HAVENGATE_AUTH__USERS: user {name!r} needs one of the roles {', '.join(ROLES)}")
+        if not _HASH.fullmatch(password_hash):
+            raise SettingsError(f"HAVENGATE_AUTH__USERS: user {name!r} has no hash as `havengate user hash` makes it")
+        users[name] = User(name, role, password_hash)
+    return users
+
+
+def hash_password(password: str) -> str:
+    """A salted scrypt hash for HAVENGATE_AUTH__USERS."""
+    return generate_password_hash(password, "scrypt")
+
+
+class Authenticator:
+    """Says who sent an Authorization header. May be called from several threads.
+
+    A check costs scrypt's tens of milliseconds, so one digest a user, under a key that dies with the process,
+    remembers what was proven.
+    """
+
+    def __init__(self, users: Mapping[str, User]) -> None:
+        self._users = users
+        self._key = secrets.token_bytes(32)
+        self._proven: dict[str, bytes] = {}
+        # One slow check at a time: a flood of wrong passwords leaves the other cores to searches.
+        self._slow = threading.Lock()
+
+    def user(self, header: str | None) -> User:
+        """Raises Unauthorized without saying what was wrong."""
+        name, password = _credentials(header)
+        digest = hmac.digest(self._key, f"{name}:{password}".encode(), hashlib.sha256)
+        if hmac.compare_digest(self._proven.get(name, b""), digest):
+            return self._users[name]
+        known = self._users.get(name)
+        # A name that nobody has costs the same time, so that time does not tell which names there are.
+        judged = known or next(iter(self._users.values()))
+        with self._slow:
+            right = check_password_hash(judged.password_hash, password)
+        if known is None or not right:
+            raise Unauthorized("Unauthorized")
+        self._proven[name] = digest
+        return known
+
+
+def needs(role: str | None) -> Callable[[_View], _View]:
+    """Marks a view with the role that may call it; None lets everybody in."""
+
+    def mark(view: _View) -> _View:
+        setattr(view, _ROLE_ATTRIBUTE, role)
+        return view
+
+    return mark
+
+
+def install(app: Flask, users: Mapping[str, User]) -> None:
+    """Asks for credentials before every view, and before saying that there is none; without users, never."""
+    if not users:
+        return
+    authenticator = Authenticator(users)
+
+    def check() -> None:
+        view = current_app.view_functions.get(request.endpoint or "")
+        role = getattr(view, _ROLE_ATTRIBUTE, "read")
+        if role is None:
+            return
+        user = authenticator.user(request.headers.get("Authorization"))
+        if ROLES.index(user.role) < ROLES.index(role):
+            raise Forbidden("Forbidden")
+
+    app.before_request(check)
+
+
+def _credentials(header: str | None) -> tuple[str, str]:
+    scheme, _, encoded = (header or "").partition(" ")
+    try:
+        # The SDKs send UTF-8 and allow ':' in passwords.
+        name, colon, password = b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except ValueError as error:
+        raise Unauthorized("Unauthorized") from error
+    if scheme.lower() != "basic" or not colon:
+        raise Unauthorized("Unauthorized")
+    return name, password

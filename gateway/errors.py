@@ -1,0 +1,87 @@
+"""Every answer that no dialect shapes: ``{"code": "<status>", "message": …}`` with that status.
+
+The body is the one that official SDK users know from a 403 (``TeaException.data["errors"]``); SDK 1.0.0 crashes
+on an error body that is not JSON, so not one answer of the gateway is anything else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from havengate.errors import AccessError, HavengateError, Unauthorized
+
+_LOG = logging.getLogger(__name__)
+_REQUEST_ID_HEADERS = ("X-Opensearch-Request-ID", "X-Opensearch-Swift-Request-ID")
+_REQUEST_ID = re.compile(r"[0-9A-Za-z_.-]{1,128}")
+
+
+def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Strict JSON in strict UTF-8, which is what the SDKs decode."""
+    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # A message may quote a lone surrogate that came in; an answer may not hold one.
+    data = text.encode("utf-8", "replace")
+    return Response(data, status, headers, content_type="application/json; charset=utf-8")
+
+
+def status_body(status: int, message: str) -> dict[str, str]:
+    """The body of an answer that is an HTTP error; the code is a string, as the vendor's."""
+    return {"code": str(status), "message": message}
+
+
+def adopt_request_id(candidate: str | None) -> bool:
+    """Makes the client's id that of this request, unless it is not one; says whether it did."""
+    if candidate is None or not _REQUEST_ID.fullmatch(candidate):
+        return False
+    g.request_id = candidate
+    g.request_id_from_client = True
+    return True
+
+
+def install(app: Flask) -> None:
+    """Request ids on every answer, JSON for every error that a dialect leaves over."""
+    app.before_request(_begin)
+    app.after_request(_echo_request_id)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HavengateError, _havengate_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _begin() -> None:
+    g.request_id = uuid.uuid4().hex
+    g.request_id_from_client = False
+    for name in _REQUEST_ID_HEADERS:
+        if adopt_request_id(request.headers.get(name)):
+            return
+
+
+def _echo_request_id(response: Response) -> Response:
+    response.headers["X-Opensearch-Request-ID"] = g.request_id
+    return response
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    return json_response(status_body(status, error.description or error.name), status, headers)
+
+
+def _havengate_error(error: HavengateError) -> Response:
+    headers: dict[str, Any] = {}
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = 'Basic realm="havengate", charset="UTF-8"'
+    elif not isinstance(error, AccessError) and error.http_status >= 500:  # noqa: PLR2004 - HTTP's own boundary
+        _LOG.error("request %s: %s", g.request_id, error.message)
+    return json_response(status_body(error.http_status, error.message), error.http_status, headers)
+
+
+def _unexpected(error: Exception) -> Response:
+    _LOG.error("request %s: %s", g.request_id, type(error).__name__, exc_info=error)
+    return json_response(status_body(500, f"internal error; the log has more under request {g.request_id}"), 500)

@@ -1,0 +1,69 @@
+"""POST /v1/tables/{table}/search: the plan's own JSON, answered with HTTP's own statuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, g, request
+
+from gateway.auth import needs
+from gateway.bodies import json_object
+from gateway.errors import json_response
+from gateway.values import finite, short_floats
+from havengate.errors import HavengateError
+from havengate.plan_json import plan_from_json
+
+if TYPE_CHECKING:
+    from havengate.services import Services
+    from havengate.types import Certificate, Hit, SearchResult
+
+Json = dict[str, Any]
+
+
+def blueprint(services: Services) -> Blueprint:
+    views = Blueprint("plan_api", __name__, url_prefix="/v1")
+
+    @views.post("/tables/<table>/search")
+    @needs("read")
+    def search(table: str) -> Response:
+        plan = plan_from_json(table, json_object(request, services.settings.limits.body))
+        result = services.searcher.search(plan)
+        return json_response(result_to_json(result) | {"request_id": g.request_id})
+
+    @views.errorhandler(HavengateError)
+    def refused(error: HavengateError) -> Response:
+        entry = {"code": int(error.code), "name": error.name, "message": error.message}
+        return json_response({"errors": [entry], "request_id": g.request_id}, error.http_status)
+
+    return views
+
+
+def result_to_json(result: SearchResult) -> Json:
+    """Typed values and all certificates; timings are seconds by stage."""
+    return {
+        "total": result.total,
+        "hits": [_hit(hit) for hit in result.hits],
+        "certificates": [certificate_to_json(certificate) for certificate in result.certificates],
+        "timings": dict(result.timings),
+        "warnings": list(result.warnings),
+    }
+
+
+def certificate_to_json(certificate: Certificate) -> Json:
+    """``cut_by`` stands only where something cut the pool short."""
+    values = dataclasses.asdict(certificate)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _hit(hit: Hit) -> Json:
+    body: Json = {
+        "pk": hit.pk,
+        "score": None if hit.score is None or not math.isfinite(hit.score) else hit.score,
+        "sort_values": [finite(value) for value in hit.sort_values],
+        "fields": dict(hit.fields),
+    }
+    if hit.vectors:
+        body["vectors"] = {name: short_floats(vector) for name, vector in hit.vectors.items()}
+    return body

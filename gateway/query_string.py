@@ -1,0 +1,47 @@
+"""One parameter out of a query string that may be megabytes long, decoded in as few passes as bytes allow."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_to_bytes
+
+from havengate.codes import HaCode
+from havengate.errors import RequestError
+
+# What Base64 and HA text are full of, once percent-encoded. None of these characters is a hexadecimal digit or a
+# percent sign, so that putting them in first cannot make or break another escape.
+_FREQUENT = tuple((f"%{code:{form}}".encode(), bytes([code])) for code in b"+/=:,'&;" for form in ("02X", "02x"))
+
+
+def parameter(query_string: bytes, name: str) -> str | None:
+    """The decoded value of ``name``, or None where it is not.
+
+    Raises RequestError where it stands twice or is not UTF-8.
+    """
+    key = name.encode() + b"="
+    start = _find(query_string, key, 0)
+    if start < 0:
+        return None
+    end = query_string.find(b"&", start)
+    if end >= 0 and _find(query_string, key, end) >= 0:
+        raise RequestError(f"parameter {name!r} is given twice", code=HaCode.KEY_VALUE_PAIR)
+    raw = query_string[start + len(key) : end if end >= 0 else None]
+    try:
+        return _unquote(raw).decode("utf-8")
+    except UnicodeDecodeError as error:
+        reason = f"parameter {name!r} is not UTF-8 at byte {error.start} of its value"
+        raise RequestError(reason, code=HaCode.KEY_VALUE_PAIR) from error
+
+
+def _find(query_string: bytes, key: bytes, start: int) -> int:
+    """Where the pair that begins with ``key`` starts, looking from the pair at or after ``start``."""
+    if start == 0 and query_string.startswith(key):
+        return 0
+    found = query_string.find(b"&" + key, start)
+    return found if found < 0 else found + 1
+
+
+def _unquote(raw: bytes) -> bytes:
+    raw = raw.replace(b"+", b" ")
+    for escape, character in _FREQUENT:
+        raw = raw.replace(escape, character)
+    return unquote_to_bytes(raw)

@@ -1,0 +1,194 @@
+"""The gateway's own server: gunicorn with one worker process, which alone holds the data folder."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+from gateway.auth import parse_users
+from gateway.worker import GatewayWorker
+from havengate import errors
+from havengate.errors import EngineError, HavengateError, SettingsError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from havengate.settings import Settings
+
+_KEEPALIVE_S = 75
+_GRACE_S = 20
+_BACKLOG = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a server serves, and what to do when it ends."""
+
+    app: WSGIApplication
+    close: Callable[[], None] = lambda: None
+
+
+AppFactory = Callable[["Settings"], Site]
+
+
+def serve(settings: Settings, host: str, port: int, *, app_factory: AppFactory) -> None:
+    """Serves until a signal ends it; port 0 takes a free one.
+
+    ``app_factory`` is called in the worker process, so that the worker and nobody else opens the data folder;
+    what it raises is raised here. Prints one line with the URL, and writes ``<data_dir>/server.json`` for as
+    long as it serves. Raises SettingsError for an address beyond loopback without users.
+    """
+    listener = _listen(settings, host, port)
+    application = _Application(settings, host, listener, app_factory)
+    try:
+        _Arbiter(application).run()
+    except SystemExit as end:
+        application.raise_boot_error()
+        if end.code:
+            raise EngineError(f"the server ended with code {end.code}") from end
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    """gunicorn's master without the signals that would make a second worker or a second master."""
+
+    SIGNALS = tuple(getattr(signal, f"SIG{name}") for name in ("HUP", "QUIT", "INT", "TERM", "TTIN", "TTOU"))
+
+    def init_signals(self) -> None:
+        hung_up_on = signal.getsignal(signal.SIGHUP)
+        super().init_signals()
+        if hung_up_on is signal.SIG_IGN:  # nohup
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def handle_hup(self) -> NoReturn:
+        raise StopIteration
+
+    def handle_ttin(self) -> None:
+        self.log.warning("a data folder has one worker; SIGTTIN and SIGTTOU change nothing")
+
+    handle_ttou = handle_ttin
+
+
+class _Application(BaseApplication):  # type: ignore[misc]
+    def __init__(self, settings: Settings, host: str, listener: socket.socket, app_factory: AppFactory) -> None:
+        self.settings = settings
+        self._app_factory = app_factory
+        self._site: Site | None = None
+        self._url = f"http://{_in_url(host)}:{listener.getsockname()[1]}"
+        self._local_url = f"http://{_in_url(_reachable(host))}:{listener.getsockname()[1]}"
+        # What stops the worker from starting comes back to the process that the user started.
+        self._errors = os.pipe()
+        self._fd = listener.detach()
+        super().__init__()
+
+    def load_config(self) -> None:
+        config: dict[str, Any] = {
+            "bind": f"fd://{self._fd}",
+            "workers": 1,
+            "worker_class": GatewayWorker,
+            "threads": self.settings.server.threads,
+            "timeout": self.settings.server.timeout_s,
+            "graceful_timeout": _GRACE_S,
+            "keepalive": _KEEPALIVE_S,
+            "limit_request_line": 0,
+            "http_parser": "python",
+            "control_socket_disable": True,
+            "forwarder_headers": "",
+            "forwarded_allow_ips": "",
+            "errorlog": "-",
+            "loglevel": "warning",
+            "worker_exit": self._end,
+        }
+        for name, value in config.items():
+            self.cfg.set(name, value)
+
+    def boot(self, worker: GatewayWorker) -> WSGIApplication:
+        """Called in the worker: opens the site and says where it is."""
+        try:
+            self._site = self._app_factory(self.settings)
+            _write_server_file(self.settings, self._local_url)
+        except Exception as error:  # noqa: BLE001 - a worker that cannot start would be started for ever
+            self._give_up(worker, error)
+        if worker.age == 1:
+            print(f"havengate serves {self._url}", flush=True)  # noqa: T201 - a server's one line
+        return self._site.app
+
+    def raise_boot_error(self) -> None:
+        """Raises what kept the worker from starting, if anything did."""
+        reading, writing = self._errors
+        os.close(writing)
+        with os.fdopen(reading, encoding="utf-8") as pipe:
+            line = pipe.readline()
+        if line:
+            kind, message = json.loads(line)
+            raise getattr(errors, kind, EngineError)(message)
+
+    def _give_up(self, worker: GatewayWorker, error: Exception) -> NoReturn:
+        if not isinstance(error, HavengateError):
+            worker.log.error("the worker could not start", exc_info=error)
+        known = isinstance(error, HavengateError)
+        message = str(error) if known else f"the worker could not start: {type(error).__name__}: {error}"
+        # Well below what a pipe takes without anybody reading.
+        line = json.dumps([type(error).__name__ if known else "EngineError", message[:1000]])
+        os.write(self._errors[1], f"{line}\n".encode())
+        os.kill(os.getppid(), signal.SIGTERM)
+        sys.exit(0)
+
+    def _end(self, _arbiter: object, _worker: object) -> None:
+        """Called in the worker when it ends; in the master, too, where there is nothing to close."""
+        if self._site is None:
+            return
+        with suppress(FileNotFoundError):
+            (self.settings.data_dir / "server.json").unlink()
+        self._site.close()
+
+
+def _listen(settings: Settings, host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError, OverflowError) as error:
+        raise SettingsError(f"no address {host!r} to serve on: {error}") from error
+    users = parse_users(settings.auth.users)
+    if not users and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
+        raise SettingsError(
+            f"{host} can be reached from other machines: set HAVENGATE_AUTH__USERS first (`havengate user hash NAME`)"
+        )
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise SettingsError(f"cannot serve on {host} port {port}: {error}") from error
+    return listener
+
+
+def _reachable(host: str) -> str:
+    """A host name for this machine's own clients."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a name to be replaced
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _write_server_file(settings: Settings, url: str) -> None:
+    """Whole or not at all, and for this user's eyes (mkstemp's mode is 600)."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=settings.data_dir, prefix="server.json.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump({"url": url, "pid": os.getppid()}, file)
+    Path(name).replace(settings.data_dir / "server.json")
