@@ -1,0 +1,228 @@
+"""Bytes by name: the pictures that paths in rows point at, and the pictures that were pushed themselves.
+
+This version reads folders and writes folders; nothing is fetched from the network.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote
+
+from havengate.errors import DocumentError, EngineError, PictureError, SchemaError
+from havengate.images import content_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", re.IGNORECASE)
+_KEY = re.compile(r"[0-9a-f]{64}")
+_FILE_SCHEME = "file://"
+_SHOWN = 200
+
+
+class ObjectReader(Protocol):
+    """The objects of one bucket. May be called from several threads."""
+
+    def read(self, path: str, max_bytes: int) -> bytes:
+        """All bytes of one object.
+
+        Raises DocumentError naming the path if it is none or cannot be read, PictureError if it has more
+        than ``max_bytes``.
+        """
+
+
+class BlobStore(Protocol):
+    """Bytes by content hash, a name space per table. May be called from several threads."""
+
+    def put(self, table: str, data: bytes) -> str:
+        """Stores the bytes durably and returns their key; what is there already is not written again."""
+
+    def put_many(self, table: str, items: Sequence[bytes]) -> list[str]:
+        """As ``put``, in one go: keys in the order of ``items``."""
+
+    def get(self, table: str, key: str) -> bytes:
+        """Raises EngineError if there is none."""
+
+    def delete(self, table: str, keys: Iterable[str]) -> None:
+        """Keys that are not there are passed over."""
+
+    def drop_table(self, table: str) -> None:
+        """Deletes all of a table's bytes, if it has any."""
+
+
+def open_reader(endpoint: str, bucket: str) -> ObjectReader:
+    """The reader for a picture field's endpoint and bucket.
+
+    ``file://DIR`` is a local folder, ``bucket`` a folder in it; without a bucket DIR is the bucket. DIR may be
+    percent-encoded, unless a folder of that very name is there. Raises SchemaError for any other endpoint.
+    """
+    if not endpoint.lower().startswith(_FILE_SCHEME):
+        raise SchemaError(f"oss_endpoint {endpoint[:_SHOWN]!r}: this version reads picture folders (file://…) only")
+    folder = endpoint[len(_FILE_SCHEME) :]
+    if not folder:
+        raise SchemaError("oss_endpoint 'file://' names no folder")
+    if "%" in folder and not Path(folder).is_dir():
+        folder = unquote(folder)
+    name = bucket.strip("/")
+    try:
+        parts = _segments(name) if name else []
+    except ValueError as error:
+        raise SchemaError(f"oss_bucket {bucket[:_SHOWN]!r}: {error}") from error
+    return FolderReader(Path(folder).joinpath(*parts))
+
+
+class FolderReader:
+    """A folder as a bucket: ``/a/b.jpg`` and ``a/b.jpg`` both name its file a/b.jpg."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, path: str, max_bytes: int) -> bytes:
+        try:
+            with os.fdopen(self._open(path), "rb") as file:
+                data = file.read(max_bytes + 1)
+                size = max(len(data), os.fstat(file.fileno()).st_size)
+        except (OSError, ValueError) as error:
+            raise DocumentError(f"picture {path[:_SHOWN]!r}: {self._reason(error)}") from error
+        if size > max_bytes:
+            raise PictureError(f"picture {path[:_SHOWN]!r} has {size} bytes, more than the limit of {max_bytes}")
+        return data
+
+    def _open(self, path: str) -> int:
+        if _URL.match(path):
+            raise ValueError("this version reads pictures from the table's folder and fetches none from an address")
+        root = self._folder.resolve(strict=True)
+        file = root.joinpath(*_segments(path.removeprefix("/"))).resolve(strict=True)
+        if not file.is_relative_to(root):
+            raise ValueError("a link that leads out of the picture folder")
+        # Opening a pipe would wait for its writer.
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            os.close(descriptor)
+            raise ValueError("a folder, not a file" if stat.S_ISDIR(mode) else "not a regular file")
+        return descriptor
+
+    def _reason(self, error: OSError | ValueError) -> str:
+        if not isinstance(error, OSError):
+            return str(error)
+        if not self._folder.is_dir():
+            return f"the picture folder {str(self._folder)!r} does not exist"
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return "no such file in the picture folder"
+        return f"cannot be read ({error.strerror})"
+
+
+def _segments(path: str) -> list[str]:
+    """Names from the folder down. Raises ValueError for anything but plain names."""
+    parts = path.split("/")
+    if "\0" in path:
+        raise ValueError("a path with a NUL character")
+    if any(part in ("", ".", "..") for part in parts):
+        raise ValueError("a path of plain names is wanted, without '', '.' or '..' between slashes")
+    return parts
+
+
+class FolderBlobStore:
+    """Blobs as files ``root/<table>/<2 hex>/<sha256>``.
+
+    A file appears under its name only when all its bytes are on disk, so a crash leaves at most a stray
+    ``.new-`` file, which goes with its table.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, table: str, data: bytes) -> str:
+        return self.put_many(table, [data])[0]
+
+    def put_many(self, table: str, items: Sequence[bytes]) -> list[str]:
+        keys = [content_hash(data) for data in items]
+        files = {self._file(table, key): data for key, data in zip(keys, items, strict=True)}
+        try:
+            for file, data in files.items():
+                _make_folder(file.parent)
+                if not file.exists():
+                    _write(file, data)
+            # Also for files that were there: another thread may not have come this far with them.
+            for folder in {file.parent for file in files}:
+                _sync_folder(folder)
+        except OSError as error:
+            raise EngineError(f"the blob store cannot write for table {table!r}: {error}") from error
+        return keys
+
+    def get(self, table: str, key: str) -> bytes:
+        try:
+            return self._file(table, key).read_bytes()
+        except FileNotFoundError as error:
+            raise EngineError(f"the blob store has no {key} for table {table!r}") from error
+        except OSError as error:
+            raise EngineError(f"the blob store cannot read {key} of table {table!r}: {error}") from error
+
+    def delete(self, table: str, keys: Iterable[str]) -> None:
+        try:
+            for file in [self._file(table, key) for key in keys]:
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            raise EngineError(f"the blob store cannot remove blobs of table {table!r}: {error}") from error
+
+    def drop_table(self, table: str) -> None:
+        folder = self._folder(table)
+        try:
+            for doomed in (*self._root.glob(".dropped-*"), *self._set_aside(folder)):
+                shutil.rmtree(doomed, ignore_errors=True)
+        except OSError as error:
+            raise EngineError(f"the blob store cannot drop table {table!r}: {error}") from error
+
+    def _set_aside(self, folder: Path) -> Iterator[Path]:
+        # The name is free at once, and a crash while deleting leaves no half of a table.
+        if folder.exists():
+            grave = tempfile.mkdtemp(prefix=".dropped-", dir=self._root)
+            folder.rename(Path(grave) / "table")
+            _sync_folder(self._root)
+            yield Path(grave)
+
+    def _folder(self, table: str) -> Path:
+        if not table or table.startswith(".") or "/" in table or "\0" in table:
+            raise EngineError(f"the blob store takes no table name {table[:_SHOWN]!r}")
+        return self._root / table
+
+    def _file(self, table: str, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise EngineError(f"the blob store takes no key {key[:_SHOWN]!r}: 64 lower-case hex digits are wanted")
+        return self._folder(table) / key[:2] / key
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _write(file: Path, data: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=".new-", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(name).rename(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
