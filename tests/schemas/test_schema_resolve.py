@@ -1,0 +1,101 @@
+import json
+
+import pytest
+from schema_cases import load, patched
+
+from havengate.errors import SchemaError
+from schemas.resolve import resolve
+from schemas.table import FieldSpec, FieldType, PictureSource, VectorIndex
+from schemas.vendor import read_schema
+
+BASES = load("bases")
+
+
+def resolved(schema, *changes):
+    return resolve(read_schema(json.dumps(patched(schema, changes))))
+
+
+def test_pictures_as_base64():
+    table = resolved(BASES["base64"])
+    assert list(table.fields.values()) == [
+        FieldSpec("id", FieldType.INT64),
+        FieldSpec("photo", FieldType.STRING),
+        FieldSpec("cate_id", FieldType.INT64),
+        FieldSpec("title", FieldType.STRING),
+        FieldSpec("vector", FieldType.FLOAT, multi_value=True),
+    ]
+    assert table.primary_key == "id"
+    source = PictureSource("photo", "base64")
+    assert table.vector_indexes == {
+        "vector": VectorIndex("vector", "vector", 512, "SquaredEuclidean", None, "builtin", source, ",")
+    }
+    assert table.base64_fields == {"photo"}
+
+
+def test_pictures_in_a_bucket():
+    table = resolved(BASES["oss"])
+    assert table.primary_key == "sku"
+    source = PictureSource("path", "oss", "file:///srv/pictures", "shop")
+    assert table.vector_indexes["vector"] == VectorIndex(
+        "vector", "vector", 512, "InnerProduct", None, "builtin", source
+    )
+
+
+@pytest.mark.parametrize("order", [["id", "kind", "point"], ["point", "kind", "id"], ["kind", "id", "point"]])
+def test_pushed_vectors_with_a_category_in_any_order(order):
+    fields = [{"field_name": name} for name in order]
+    table = resolved(BASES["pushed"], {"op": "replace", "path": "/indexs/1/index_fields", "value": fields})
+    assert table.fields["id"].type is FieldType.UINT32
+    assert table.vector_indexes == {
+        "points": VectorIndex("points", "point", 3, "InnerProduct", "kind", None, None, " ")
+    }
+
+
+@pytest.mark.parametrize(("alias", "kind"), [("INTEGER", FieldType.INT32), ("Long", FieldType.INT64)])
+def test_the_engines_aliases_are_the_types_they_stand_for(alias, kind):
+    table = resolved(BASES["base64"], {"op": "replace", "path": "/fields/2/field_type", "value": alias})
+    assert table.fields["cate_id"].type is kind
+
+
+@pytest.mark.parametrize(
+    ("sample", "source"),
+    [
+        ("base64", PictureSource("vector_source_image", "base64")),
+        ("oss_path_keys", PictureSource("vector_source_image", "oss", "", "The name of the OSS bucket")),
+        ("oss_path_slr", PictureSource("source_image", "oss", "oss-cn-hangzhou-internal.aliyuncs.com", "/opensearch")),
+    ],
+)
+def test_the_vendors_samples_get_the_templates_indexes(sample, source):
+    table = resolved(load(sample))
+    assert table.primary_key == "id"
+    assert table.vector_indexes == {
+        "vector": VectorIndex("vector", "vector", 512, "SquaredEuclidean", None, "clip", source)
+    }
+
+
+def test_the_vendors_indexes_give_what_the_template_gives():
+    assert resolved(load("base64") | load("indexs")) == resolved(load("base64"))
+
+
+def test_the_template_takes_the_only_field_that_can_be_a_key():
+    table = resolved(BASES["oss"], {"op": "remove", "path": "/indexs"})
+    assert (table.primary_key, list(table.vector_indexes)) == ("sku", ["vector"])
+
+
+def test_a_table_without_vectors_is_a_table():
+    schema = {"fields": [{"field_name": "id", "field_type": "INT64"}, {"field_name": "t", "field_type": "TEXT"}]}
+    assert resolved(schema).vector_indexes == {}
+
+
+def test_every_error_stands_in_the_message_and_no_warning():
+    with pytest.raises(SchemaError) as caught:
+        resolved(
+            BASES["base64"],
+            {"op": "replace", "path": "/indexs/1/parameters/dimension", "value": 3},
+            {"op": "replace", "path": "/indexs/1/parameters/distance_type", "value": "Hamming"},
+            {"op": "add", "path": "/attributes", "value": []},
+        )
+    dimension, distance = caught.value.message.splitlines()
+    assert dimension.startswith("indexs.vector.parameters.dimension: ")
+    assert dimension.endswith("[vector-dimension-512]")
+    assert distance.startswith("indexs.vector.parameters.distance_type: ")
