@@ -1,0 +1,57 @@
+"""Attribute values as polars columns, one typed column per field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from havengate.types import Value
+from schemas.table import FieldSpec, FieldType, TableSchema
+
+DTYPES: Mapping[FieldType, pl.DataType] = {
+    FieldType.INT8: pl.Int8(),
+    FieldType.INT16: pl.Int16(),
+    FieldType.INT32: pl.Int32(),
+    FieldType.INT64: pl.Int64(),
+    FieldType.UINT8: pl.UInt8(),
+    FieldType.UINT16: pl.UInt16(),
+    FieldType.UINT32: pl.UInt32(),
+    FieldType.UINT64: pl.UInt64(),
+    FieldType.FLOAT: pl.Float32(),
+    FieldType.DOUBLE: pl.Float64(),
+    FieldType.STRING: pl.String(),
+    FieldType.TEXT: pl.String(),
+}
+MAP_ENTRY = pl.Struct({"key": pl.String, "text": pl.String, "integer": pl.Int128, "real": pl.Float64})
+"""One value of one key. Integers have a column of their own because a double would round them."""
+
+
+def dtype(spec: FieldSpec) -> pl.DataType:
+    if spec.type is FieldType.MAP:
+        return pl.List(MAP_ENTRY)
+    return pl.List(DTYPES[spec.type]) if spec.multi_value else DTYPES[spec.type]
+
+
+def frame(schema: TableSchema, rows: Sequence[Mapping[str, Value]]) -> pl.DataFrame:
+    """Rows' fields as columns; a missing field is null."""
+    return pl.DataFrame([_column(spec, rows) for spec in schema.attribute_fields.values()])
+
+
+def _column(spec: FieldSpec, rows: Sequence[Mapping[str, Any]]) -> pl.Series:
+    values = [row.get(spec.name) for row in rows]
+    if spec.type is FieldType.MAP:
+        values = [None if value is None else list(_entries(value)) for value in values]
+    return pl.Series(spec.name, values, dtype=dtype(spec), strict=True)
+
+
+def _entries(value: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for key, held in value.items():
+        for item in held if isinstance(held, list) else (held,):
+            yield {
+                "key": key,
+                "text": item if isinstance(item, str) else None,
+                "integer": item if isinstance(item, int) else None,
+                "real": item if isinstance(item, float) else None,
+            }

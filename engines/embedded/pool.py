@@ -1,0 +1,104 @@
+"""Answers from one snapshot: the pool of a vector term, or all rows that match a filter."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from engines.embedded.filters import compile_filter
+from engines.embedded.search import nearest
+from havengate.codes import HaCode
+from havengate.errors import RequestError
+from havengate.types import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from engines.contract import PoolQuery
+    from engines.embedded.snapshot import Snapshot
+    from havengate.types import Expr
+    from schemas.table import TableSchema, VectorIndex
+
+    Mask = npt.NDArray[np.bool_]
+
+_RESERVED = ("pk", "_key", "score")
+
+
+def nearest_rows(snapshot: Snapshot, schema: TableSchema, query: PoolQuery) -> Pool:
+    """The pool of ``query``. Raises RequestError for what the table lacks and for vectors that do not fit."""
+    index = _index(schema, query.index)
+    _check(query, index)
+    column = snapshot.vectors[index.field]
+    there = snapshot.alive & column.present
+    matching = there & _mask(snapshot, schema, query.filter)
+    found = nearest(column, matching if query.filter_mode == "pre" else there, query.vectors, query.n, index.distance)
+    larger_first = index.distance == "InnerProduct"
+    keys = snapshot.attributes[schema.primary_key].gather(found.slots)
+    best = (
+        pl.DataFrame({"slot": found.slots, "score": found.scores, "_key": keys})
+        .sort("score", "_key", descending=[larger_first, False])
+        .head(query.n)
+    )
+    slots, scores = best["slot"].to_numpy(), best["score"].to_numpy()
+    kept = matching[slots]
+    if query.score_threshold is not None:
+        kept &= scores > query.score_threshold if larger_first else scores < query.score_threshold
+    frame = _select(snapshot, schema, query.columns, slots[kept])
+    return Pool(frame.insert_column(2, pl.Series("score", scores[kept])), int(np.count_nonzero(matching)))
+
+
+def matching_rows(snapshot: Snapshot, schema: TableSchema, filter: Expr | None, columns: tuple[str, ...]) -> Pool:
+    """All rows that match, by primary key."""
+    slots = np.flatnonzero(snapshot.alive & _mask(snapshot, schema, filter))
+    return Pool(_select(snapshot, schema, columns, slots).sort("_key"), len(slots))
+
+
+def _index(schema: TableSchema, name: str) -> VectorIndex:
+    if name not in schema.vector_indexes:
+        known = ", ".join(schema.vector_indexes) or "none"
+        raise RequestError(f"no vector index {name!r}; there are: {known}", code=HaCode.INDEX_NOT_EXIST)
+    return schema.vector_indexes[name]
+
+
+def _check(query: PoolQuery, index: VectorIndex) -> None:
+    shape = query.vectors.shape
+    if len(shape) != 2 or shape[0] == 0 or shape[1] != index.dimension:  # noqa: PLR2004  a matrix
+        raise _invalid(f"index {index.name!r} takes vectors [m, {index.dimension}], not {list(shape)}")
+    if query.vectors.dtype != np.float32:
+        raise _invalid(f"query vectors are {query.vectors.dtype} instead of float32")
+    if not np.isfinite(query.vectors).all():
+        raise _invalid(f"a query vector for index {index.name!r} holds NaN or infinity")
+    if query.n < 1:
+        raise _invalid(f"n={query.n} is not positive")
+    if query.score_threshold is not None and math.isnan(query.score_threshold):
+        raise _invalid("the score threshold is NaN")
+    if query.filter_mode not in ("pre", "post"):
+        raise _invalid(f"unknown filter mode {query.filter_mode!r}")
+
+
+def _mask(snapshot: Snapshot, schema: TableSchema, filter: Expr | None) -> Mask:
+    if filter is None:
+        return np.ones(snapshot.slots, np.bool_)
+    return snapshot.attributes.select(compile_filter(filter, schema)).to_series().to_numpy()
+
+
+def _select(
+    snapshot: Snapshot, schema: TableSchema, columns: Sequence[str], slots: npt.NDArray[np.intp]
+) -> pl.DataFrame:
+    """``pk``, ``_key`` and the columns asked for, of these slots in their order."""
+    for name in columns:
+        if name not in schema.attribute_fields:
+            raise RequestError(f"no attribute field {name!r}", code=HaCode.ATTRIBUTE_NOT_EXIST)
+        if name in _RESERVED:
+            raise RequestError(f"field {name!r} has a name that results use themselves, so it cannot be sorted by")
+    key = pl.col(schema.primary_key)
+    return snapshot.attributes[slots].select(key.cast(pl.String).alias("pk"), key.alias("_key"), *columns)
+
+
+def _invalid(message: str) -> RequestError:
+    return RequestError(message, code=HaCode.QUERY_INVALID)

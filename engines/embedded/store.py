@@ -1,0 +1,183 @@
+"""The truth of one table: SQLite in WAL mode, every commit synced to the disk.
+
+rows(pk, fields)                   fields as JSON, the key included
+vectors(pk, field, vector, source) little-endian float32, and the content hash of the picture behind it
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from havengate.types import Row
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from havengate.types import Value, Vector
+
+_SCHEMA = """
+CREATE TABLE rows (pk TEXT PRIMARY KEY, fields TEXT NOT NULL);
+CREATE TABLE vectors (pk TEXT, field TEXT, vector BLOB NOT NULL, source TEXT, PRIMARY KEY (pk, field));
+CREATE INDEX vectors_source ON vectors (field, source) WHERE source IS NOT NULL;
+"""
+_FLOAT = np.dtype("<f4")
+_KEYS_PER_QUERY = 500
+_BUSY_S = 5.0
+
+
+class RowStore:
+    """One writing connection (the caller serialises its use) and as many reading ones as read at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer = _connect(path)
+        self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._closed = False
+
+    @staticmethod
+    def create(path: Path) -> None:
+        connection = sqlite3.connect(path)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(_SCHEMA)
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        # A reader that is out is closed when it comes back.
+        self._closed = True
+        self._writer.close()
+        self._close_idle()
+
+    def upsert(self, rows: Sequence[Row]) -> None:
+        """Insert or replace whole rows of distinct keys."""
+        with _transaction(self._writer) as connection:
+            connection.executemany("DELETE FROM vectors WHERE pk = ?", [(row.pk,) for row in rows])
+            _write(connection, rows)
+
+    def merge(self, rows: Sequence[Row]) -> None:
+        """Replace the fields of rows of distinct keys; of their vectors only those that come along."""
+        with _transaction(self._writer) as connection:
+            _write(connection, rows)
+
+    def delete(self, pks: Sequence[str]) -> None:
+        with _transaction(self._writer) as connection:
+            connection.executemany("DELETE FROM rows WHERE pk = ?", [(pk,) for pk in pks])
+            connection.executemany("DELETE FROM vectors WHERE pk = ?", [(pk,) for pk in pks])
+
+    def fetch(self, pks: Sequence[str], vector_fields: Sequence[str]) -> dict[str, Row]:
+        """Rows that are there, in the order asked; all of one moment."""
+        fields: dict[str, dict[str, Value]] = {}
+        vectors: dict[str, dict[str, Vector]] = {}
+        sources: dict[str, dict[str, str]] = {}
+        wanted = _marks(vector_fields)
+        with self._reader() as connection:
+            for part in _parts(pks):
+                marks = _marks(part)
+                for pk, text in connection.execute(f"SELECT pk, fields FROM rows WHERE pk IN ({marks})", part):  # noqa: S608  only marks
+                    fields[pk] = json.loads(text)
+                for pk, field, vector, source in connection.execute(
+                    f"SELECT pk, field, iif(field IN ({wanted}), vector, NULL), source FROM vectors"  # noqa: S608  only marks
+                    f" WHERE pk IN ({marks})",
+                    [*vector_fields, *part],
+                ):
+                    if vector is not None:
+                        vectors.setdefault(pk, {})[field] = _vector(vector)
+                    if source is not None:
+                        sources.setdefault(pk, {})[field] = source
+        return {pk: Row(pk, fields[pk], vectors.get(pk, {}), sources.get(pk, {})) for pk in pks if pk in fields}
+
+    def vectors_by_source(self, field: str, hashes: Sequence[str]) -> dict[str, Vector]:
+        found: dict[str, Vector] = {}
+        with self._reader() as connection:
+            for part in _parts(hashes):
+                found |= {
+                    source: _vector(vector)
+                    for source, vector in connection.execute(
+                        "SELECT source, vector FROM vectors"  # noqa: S608  only marks
+                        f" WHERE field = ? AND source IN ({_marks(part)}) ORDER BY pk DESC",
+                        [field, *part],
+                    )
+                }
+        return found
+
+    def keys(self) -> list[str]:
+        """Every row's key."""
+        with self._reader() as connection:
+            return [pk for (pk,) in connection.execute("SELECT pk FROM rows")]
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self._readers.get_nowait()
+        except queue.Empty:
+            connection = _connect(self._path)
+        try:
+            with _transaction(connection, "BEGIN"):
+                yield connection
+        finally:
+            self._readers.put(connection)
+            if self._closed:
+                self._close_idle()
+
+    def _close_idle(self) -> None:
+        while True:
+            try:
+                self._readers.get_nowait().close()
+            except queue.Empty:
+                return
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # mode=rw: a database that went missing must not come back as an empty one.
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
+    connection.execute(begin)
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite itself rolls back on a full disk, and then there is nothing left to roll back.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _write(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    for row in rows:
+        text = json.dumps(dict(row.fields), ensure_ascii=False, allow_nan=False)
+        connection.execute("INSERT OR REPLACE INTO rows VALUES (?, ?)", (row.pk, text))
+        connection.executemany(
+            "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)",
+            [
+                (row.pk, field, vector.astype(_FLOAT).tobytes(), row.sources.get(field))
+                for field, vector in row.vectors.items()
+            ],
+        )
+
+
+def _vector(blob: bytes) -> Vector:
+    return np.frombuffer(blob, _FLOAT).astype(np.float32)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), _KEYS_PER_QUERY):
+        yield keys[start : start + _KEYS_PER_QUERY]
