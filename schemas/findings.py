@@ -71,4 +71,9 @@ LEVELS: Mapping[str, Level] = MappingProxyType({**dict.fromkeys(ERRORS, "error")
 
 def finding(rule: str, where: str, message: str) -> Finding:
     """A finding of a listed rule, at that rule's level. Raises KeyError for a rule that is not listed."""
-    return Finding(LEVELS[rule], rule, where, message)
+    return Finding(LEVELS[rule], rule, _one_line(where), _one_line(message))
+
+
+def _one_line(text: str) -> str:
+    # Findings are listed one a line, and a schema may hold any name.
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

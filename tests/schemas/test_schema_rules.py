@@ -55,6 +55,17 @@ def test_a_message_names_what_was_given_and_what_is_known(change, parts):
     assert str(finding) == f"error: {finding.where}: {finding.message} [{finding.rule}]"
 
 
+def test_a_finding_is_one_line_whatever_the_names():
+    schema = patched(BASES["base64"], [{"op": "replace", "path": "/fields/3/field_name", "value": "a\n\u2028b"}])
+    (finding,) = found(schema)
+    assert len(str(finding).splitlines()) == 1
+
+
+def test_a_schema_inside_an_object_is_pointed_out():
+    messages = {f.rule: f.message for f in found({"schema": BASES["base64"]})}
+    assert messages["fields-missing"].endswith('(take what stands inside "schema")')
+
+
 def test_no_finding_repeats_a_secret():
     schema = load("oss_path_keys")
     schema["fields"][1]["user_defined_param"] |= {"oss_secret": "s3cret-1", "oss_access_key": "s3cret-2"}
