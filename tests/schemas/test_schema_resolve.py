@@ -1,9 +1,11 @@
 import json
+import re
 
 import pytest
 from schema_cases import load, patched
 
 from havengate.errors import SchemaError
+from schemas.findings import LEVELS
 from schemas.resolve import resolve
 from schemas.table import FieldSpec, FieldType, PictureSource, VectorIndex
 from schemas.vendor import read_schema
@@ -99,3 +101,16 @@ def test_every_error_stands_in_the_message_and_no_warning():
     assert dimension.startswith("indexs.vector.parameters.dimension: ")
     assert dimension.endswith("[vector-dimension-512]")
     assert distance.startswith("indexs.vector.parameters.distance_type: ")
+
+
+@pytest.mark.parametrize("case", load("rules"), ids=lambda case: case["about"])
+def test_a_schema_becomes_a_table_exactly_when_it_has_no_errors(case):
+    errors = [rule for rule, _ in case["findings"] if LEVELS[rule] == "error"]
+    try:
+        table = resolved(BASES[case["base"]], *case["changes"])
+    except SchemaError as error:
+        refused = re.findall(r"\[([\w-]+)\]$", error.message, re.MULTILINE)
+    else:
+        refused = []
+        assert table.primary_key in table.fields
+    assert sorted(refused) == sorted(errors)
