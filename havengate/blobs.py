@@ -88,7 +88,7 @@ class FolderReader:
             with os.fdopen(self._open(path), "rb") as file:
                 data = file.read(max_bytes + 1)
                 size = max(len(data), os.fstat(file.fileno()).st_size)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise DocumentError(f"picture {path[:_SHOWN]!r}: {self._reason(error)}") from error
         if size > max_bytes:
             raise PictureError(f"picture {path[:_SHOWN]!r} has {size} bytes, more than the limit of {max_bytes}")
@@ -109,7 +109,9 @@ class FolderReader:
             raise ValueError("a folder, not a file" if stat.S_ISDIR(mode) else "not a regular file")
         return descriptor
 
-    def _reason(self, error: OSError | ValueError) -> str:
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, RuntimeError):  # what pathlib makes of ELOOP before Python 3.13
+            return "a link that leads to itself"
         if not isinstance(error, OSError):
             return str(error)
         if not self._folder.is_dir():

@@ -162,8 +162,6 @@ def _plugin(data: bytes) -> type[ImageFile] | None:
 
 def _check_pixels(picture: ImageFile, limits: LimitSettings) -> None:
     width, height = picture.size
-    if width < 1 or height < 1:
-        raise PictureError(f"the {picture.format} picture has no pixels ({width} x {height})")
     if width * height > limits.picture_pixels:
         raise PictureError(
             f"the {picture.format} picture claims {width} x {height} pixels, "
@@ -235,6 +233,9 @@ def _is_cut(data: bytes, name: str) -> bool:
         return len(data) < 8 + int.from_bytes(data[4:8], "little")
     if name == "BMP":
         return len(data) < int.from_bytes(data[2:6], "little")
+    if name == "TIFF":
+        start = data[8:16] if b"+" in data[2:4] else data[4:8]
+        return len(data) < int.from_bytes(start, "little" if data.startswith(b"II") else "big") + 2
     end, length = _ENDS.get(name, (b"", 0))
     return bool(length) and data.rstrip(b"\0")[-length:] != end
 
