@@ -1,0 +1,206 @@
+"""The search use case over the embedded engine, with a model whose space is colour."""
+
+import base64
+
+import pytest
+from colour_model import picture
+
+from havengate.codes import HaCode
+from havengate.documents import Command
+from havengate.errors import ModelError, PictureError, RequestError, UnknownTable
+from havengate.types import (
+    And,
+    AndNot,
+    Compare,
+    Field,
+    In,
+    Literal,
+    Or,
+    PicturePayload,
+    Rank,
+    SearchPlan,
+    SortKey,
+    StoredIdPayload,
+    TextPayload,
+    VectorPayload,
+    VectorTerm,
+)
+
+BEST_FIRST = {"rank": Rank("vector"), "sort": (SortKey(None, descending=False),)}
+
+
+def by_text(text, **options):
+    return VectorTerm("vector", TextPayload(text), **options)
+
+
+def ids(result):
+    return [hit.pk for hit in result.hits]
+
+
+@pytest.mark.usefixtures("photos")
+class TestSearch:
+    def search(self, services, **plan):
+        return services.searcher.search(SearchPlan("photos", **plan))
+
+    def test_words_find_the_picture_they_name(self, services):
+        result = self.search(services, query=by_text("green"), **BEST_FIRST)
+        assert ids(result)[0] == "2"
+        assert result.hits[0].score == pytest.approx(0, abs=1e-6)
+        assert result.total == 3
+
+    def test_a_picture_finds_itself(self, services):
+        payload = PicturePayload(base64.b64encode(picture("blue", "JPEG")).decode())
+        result = self.search(services, query=VectorTerm("vector", payload), **BEST_FIRST)
+        assert ids(result)[0] == "3"
+
+    def test_a_stored_row_finds_itself(self, services):
+        result = self.search(services, query=VectorTerm("vector", StoredIdPayload("3")), **BEST_FIRST)
+        assert ids(result)[0] == "3"
+        assert result.hits[0].score == 0
+
+    def test_the_filter_applies_before_the_n_best(self, services):
+        other = Compare("=", Field("cate_id"), Literal(2))
+        result = self.search(services, query=by_text("red", n=1), filter=other)
+        assert ids(result) == ["3"]
+        (certificate,) = result.certificates
+        assert (certificate.requested, certificate.matched, certificate.returned) == (1, 1, 1)
+        assert certificate.cut_by is None
+
+    def test_post_mode_filters_after_the_n_best_and_says_so(self, services):
+        other = Compare("=", Field("cate_id"), Literal(2))
+        result = self.search(services, query=by_text("red", n=1), filter=other, filter_mode="post")
+        assert ids(result) == []
+        assert result.certificates[0].cut_by == "filter_mode:post"
+
+    def test_a_threshold_cuts_the_pool_and_says_so(self, services):
+        result = self.search(services, query=by_text("red", score_threshold=0.5))
+        assert ids(result) == ["1"]
+        assert result.certificates[0].cut_by == "sf"
+
+    def test_without_a_formula_rank_is_a_similarity_and_best_comes_first(self, services):
+        result = self.search(services, query=by_text("red"))
+        assert ids(result)[0] == "1"
+        assert result.hits[0].sort_values[0] == pytest.approx(1)
+
+    def test_descending_distance_is_taken_literally(self, services):
+        result = self.search(services, query=by_text("red"), rank=Rank("vector"))
+        assert ids(result)[-1] == "1"
+
+    def test_or_is_the_union_of_two_pools(self, services):
+        result = self.search(services, query=Or((by_text("red", n=1), by_text("blue", n=1))))
+        assert sorted(ids(result)) == ["1", "3"]
+        assert len(result.certificates) == 2
+
+    def test_and_is_the_intersection_and_adds_distances(self, services):
+        result = self.search(services, query=And((by_text("red", n=2), by_text("yellow", n=2))), **BEST_FIRST)
+        one = self.search(services, query=by_text("red"), **BEST_FIRST).hits[0].score
+        two = self.search(services, query=by_text("yellow"), **BEST_FIRST).hits[0].score
+        assert ids(result)[0] == "1"
+        assert result.hits[0].score == pytest.approx(one + two)
+
+    def test_andnot_takes_rows_away(self, services):
+        result = self.search(services, query=AndNot(by_text("red", n=3), by_text("red", n=1)))
+        assert sorted(ids(result)) == ["2", "3"]
+
+    def test_several_vectors_in_one_term_keep_the_best_score(self, services):
+        red, blue = [0.0] * 512, [0.0] * 512
+        red[0], blue[2] = 1.0, 1.0
+        payload = VectorPayload((tuple(red), tuple(blue)))
+        result = self.search(services, query=VectorTerm("vector", payload, n=2), **BEST_FIRST)
+        assert ids(result) == ["1", "3"]
+        assert [hit.score for hit in result.hits] == [0, 0]
+
+    def test_ties_follow_the_numeric_key(self, services, photos):
+        from conftest import photo_row
+
+        more = [Command("add", photo_row(key, "red")) for key in (20, 100, 9)]
+        services.documents.push(photos, more)
+        result = self.search(services, query=by_text("red", n=4), **BEST_FIRST)
+        assert ids(result) == ["1", "9", "20", "100"]
+
+    def test_pages_neither_repeat_nor_skip(self, services):
+        pages = [self.search(services, query=by_text("red"), offset=k, limit=1) for k in range(4)]
+        assert [ids(page) for page in pages[:3]] == [[row] for row in ids(self.search(services, query=by_text("red")))]
+        assert ids(pages[3]) == []
+
+    def test_sorting_by_a_field_puts_missing_values_last(self, services):
+        for descending, first in ((True, "2"), (False, "1")):
+            result = self.search(services, query=by_text("red"), sort=(SortKey(Field("price"), descending),))
+            assert ids(result)[0] == first
+            assert ids(result)[-1] == "3"
+
+    def test_without_a_query_all_matching_rows_are_the_pool(self, services):
+        result = self.search(services, filter=In(Field("cate_id"), (Literal(1),)))
+        assert ids(result) == ["1", "2"]
+        assert result.certificates == ()
+
+    def test_pictures_and_vectors_come_only_when_named(self, services):
+        plain = self.search(services, query=by_text("red", n=1)).hits[0]
+        assert "vector_source_image" not in plain.fields
+        assert plain.vectors == {}
+        named = self.search(
+            services, query=by_text("red", n=1), output_fields=("id", "vector", "vector_source_image")
+        ).hits[0]
+        assert named.fields["vector_source_image"] == base64.b64encode(picture("red")).decode()
+        assert named.vectors["vector"][0] == pytest.approx(1)
+
+    def test_a_map_key_is_a_field(self, services):
+        red = Compare("=", Field("tags", "colour"), Literal("red"))
+        assert ids(self.search(services, filter=red)) == ["1"]
+
+    @pytest.mark.parametrize(
+        ("plan", "code"),
+        [
+            ({"query": by_text("red"), "offset": 4999, "limit": 2}, HaCode.OVER_RETURN_HITS_LIMIT),
+            ({"query": by_text("red", n=10_001)}, HaCode.OVER_RETURN_HITS_LIMIT),
+            ({"query": by_text("red", n=0)}, HaCode.OVER_RETURN_HITS_LIMIT),
+            ({"query": by_text("  ")}, HaCode.NULL_QUERY),
+            ({"query": by_text("x" * 5000)}, HaCode.QUERY_INVALID),
+            ({"query": VectorTerm("nope", TextPayload("red"))}, HaCode.INDEX_NOT_EXIST),
+            ({"query": VectorTerm("vector", VectorPayload(((1.0, 2.0),)))}, HaCode.QUERY_INVALID),
+            ({"query": VectorTerm("vector", VectorPayload(((float("nan"),) * 512,)))}, HaCode.QUERY_INVALID),
+            ({"query": VectorTerm("vector", VectorPayload(()))}, HaCode.NULL_QUERY),
+            ({"query": VectorTerm("vector", StoredIdPayload("77"))}, HaCode.QUERY_INVALID),
+            ({"query": by_text("red", categories=("1",))}, HaCode.INDEX_FIELD_INVALID),
+            ({"query": by_text("red"), "rank": Rank("other")}, HaCode.INDEX_NOT_EXIST),
+            ({"sort": (SortKey(Field("labels"), True),)}, HaCode.EXPRESSION_WITH_MULTI_VALUE),
+            ({"sort": (SortKey(None, True), SortKey(None, False))}, HaCode.SORT_SAME_EXPRESSION),
+            ({"sort": (SortKey(Field("vector"), True),)}, HaCode.ATTRIBUTE_NOT_EXIST),
+            ({"sort": (SortKey(Field("vector_source_image"), True),)}, HaCode.ATTRIBUTE_NOT_EXIST),
+            ({"output_fields": ("nope",)}, HaCode.ATTRIBUTE_NOT_EXIST),
+            ({"filter": Compare("=", Field("nope"), Literal(1))}, HaCode.ATTRIBUTE_NOT_EXIST),
+            ({"filter": Compare("=", Field("tags"), Literal(1))}, HaCode.ATTRIBUTE_NOT_EXIST),
+            ({"filter": Compare("=", Field("title", "x"), Literal(1))}, HaCode.ATTRIBUTE_NOT_EXIST),
+            ({"filter": Compare("=", Field("cate_id"), Literal("1"))}, HaCode.EXPRESSION_LR_TYPE_NOT_MATCH),
+            ({"filter": Compare("=", Literal("1"), Field("cate_id"))}, HaCode.EXPRESSION_LR_TYPE_NOT_MATCH),
+            ({"filter": Compare("=", Field("title"), Literal(1))}, HaCode.EXPRESSION_LR_TYPE_NOT_MATCH),
+            ({"filter": Compare("=", Field("title"), Field("price"))}, HaCode.EXPRESSION_LR_TYPE_NOT_MATCH),
+            ({"filter": Compare("=", Field("labels"), Field("title"))}, HaCode.EXPRESSION_WITH_MULTI_VALUE),
+            ({"filter": Compare("=", Literal(1), Literal(1))}, HaCode.EXPRESSION_LR_ALL_CONST_VALUE),
+            ({"filter": In(Field("cate_id"), (Literal("x"),))}, HaCode.EXPRESSION_LR_TYPE_NOT_MATCH),
+        ],
+    )
+    def test_a_plan_that_does_not_fit_the_table_is_refused(self, services, plan, code):
+        with pytest.raises(RequestError) as caught:
+            self.search(services, **plan)
+        assert caught.value.code is code
+
+    def test_an_unknown_table_is_refused(self, services):
+        with pytest.raises(UnknownTable):
+            services.searcher.search(SearchPlan("nope"))
+
+    def test_a_broken_picture_is_refused(self, services):
+        with pytest.raises(PictureError):
+            self.search(services, query=VectorTerm("vector", PicturePayload("aGVsbG8=")))
+
+
+def test_rows_of_another_model_are_never_compared(services, photos, model):
+    """A changed model makes searches by words an error that says what to do; searches by vectors go on."""
+    from havengate.types import Fingerprint
+
+    model.fingerprint = Fingerprint("colour-2", "numpy")
+    with pytest.raises(ModelError, match="built again"):
+        services.searcher.search(SearchPlan(photos.name, query=by_text("red")))
+    vector = VectorPayload(((1.0,) + (0.0,) * 511,))
+    found = services.searcher.search(SearchPlan(photos.name, query=VectorTerm("vector", vector)))
+    assert ids(found)[0] == "1"
