@@ -21,6 +21,7 @@ class HaCode(IntEnum):
     GENERAL = 2, "general error."
     CLUSTER_NAME_NOT_EXIST = 1001, "ConfigClause: cluster name not exist."
     KEY_VALUE_PAIR = 1002, "RequestParser: key/value pair parse error."
+    MULTI_CLUSTERNAME_WITH_DIFFERENT_TABLE = 1004, "ConfigClause: multi cluster names have different table schema."
     OVER_RETURN_HITS_LIMIT = 1005, "ConfigClause: sum of start offset and hits greater than limit."
     UNSUPPORT_RESULT_FORMAT = 1007, "ConfigClause: unsupported result format."
     NULL_QUERY = 1010, "QueryClause: null query."
@@ -55,6 +56,7 @@ class HaCode(IntEnum):
     STRING_EXPRESSION_NOT_SUPPORT = 2008, "string attribute expression is not supported."
     CONST_EXPRESSION_VALUE = 2011, "const value error."
     CLUSTER_CLAUSE = 2013
+    CLUSTER_PART_MODE_CONFIG = 2015
     CLUSTER_PART_MODE_NAME = 2017
     CLUSTER_NAME_NOT_EXIST_IN_CLUSTER_CLAUSE = 2019, "ClusterClause: cluster name not exist."
     CONFIG_CLAUSE_START_VALUE = 2022

@@ -1,0 +1,54 @@
+"""The kvpairs clause: ``key:value`` pairs separated by commas; a backslash takes the next character as it is."""
+
+from __future__ import annotations
+
+import re
+
+from havengate.codes import HaCode
+from havengate.errors import RequestError
+from havengate.types import Span
+from query_parser.clauses import pieces, trimmed
+from query_parser.nodes import Text
+
+_KEY = re.compile(r"[^:\\]*+(?:\\.[^:\\]*+)*+\\?", re.DOTALL)
+_VALUE = re.compile(r"[^,\\]*+(?:\\.[^,\\]*+)*+\\?", re.DOTALL)
+_ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
+
+
+def parse_kvpairs(text: str, span: Span) -> dict[str, Text]:
+    """Values by key, the last of a key winning. Raises RequestError 2090 for a key without ``:``."""
+    pairs: dict[str, Text] = {}
+    start = span.start
+    while start < span.end:
+        key, colon = _term(_KEY, text, start, span.end)
+        if colon >= span.end:
+            if key.text:
+                message = f"kvpairs takes key:value pairs, {key.text[:80]!r} has no ':'"
+                raise RequestError(message, code=HaCode.PARSE_KVPAIR_CLAUSE, span=key.span)
+            break
+        value, comma = _term(_VALUE, text, colon + 1, span.end)
+        pairs[key.text] = value
+        start = comma + 1
+    return pairs
+
+
+def parse_config_kvpairs(text: str, span: Span) -> dict[str, Text]:
+    """``k#v;k#v`` as in config's key kvpairs. Raises RequestError 1002."""
+    pairs: dict[str, Text] = {}
+    for pair in pieces(text, span, ";"):
+        parts = list(pieces(text, pair, "#"))
+        if len(parts) != 2:  # noqa: PLR2004 - a key and a value
+            message = f"config kvpairs takes key#value, not {text[pair.start : pair.end]!r}"
+            raise RequestError(message, code=HaCode.KEY_VALUE_PAIR, span=pair)
+        key, value = parts
+        pairs[text[key.start : key.end]] = Text(text[value.start : value.end], value)
+    return pairs
+
+
+def _term(pattern: re.Pattern[str], text: str, start: int, end: int) -> tuple[Text, int]:
+    """The trimmed text up to an unescaped separator, and where that is."""
+    found = pattern.match(text, start, end)
+    stop = start if found is None else found.end()
+    where = trimmed(text, start, stop)
+    plain = _ESCAPE.sub(r"\1", text[start:stop]) if "\\" in text[start:stop] else text[start:stop]
+    return Text(plain.strip(), where), stop

@@ -1,0 +1,273 @@
+"""What a HA3 request says, before any schema is known. Frozen; spans are offsets into the whole request text.
+
+Query trees are n-ary where the language is associative, and bare parentheses leave no node, so a tree is never
+deeper than MAX_DEPTH: later stages may recurse over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from havengate.codes import HaCode
+from havengate.types import CompareOp, Span
+
+MAX_DEPTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that was read past: a warning, or under a strict table an error with this code."""
+
+    text: str
+    code: HaCode
+    span: Span
+
+
+# --- query clause --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A bare word, number or single-quoted text; ``content`` is where its text lies if that holds no escapes."""
+
+    text: str
+    span: Span
+    content: Span | None = None
+    boost: int | None = None
+    chain: str | None = None
+    depth: int = field(default=1, init=False, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A double-quoted text."""
+
+    text: str
+    span: Span
+    boost: int | None = None
+    chain: str | None = None
+    depth: int = field(default=1, init=False, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRange:
+    """Integers between two ends; None is no end."""
+
+    low: int | None
+    high: int | None
+    low_closed: bool
+    high_closed: bool
+    span: Span
+    boost: int | None = None
+    chain: str | None = None
+    depth: int = field(default=1, init=False, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        opener, closer = "[" if self.low_closed else "(", "]" if self.high_closed else ")"
+        low, high = "-inf" if self.low is None else self.low, "inf" if self.high is None else self.high
+        return f"{opener}{low},{high}{closer}"
+
+
+Core = Word | Phrase | NumberRange
+
+
+@dataclass(frozen=True, slots=True)
+class TermSet:
+    """Terms that share an index: any of them ``|``, all ``&``, at least ``min_match`` ``||``."""
+
+    op: Literal["|", "&", "||"]
+    items: tuple[Terms, ...]
+    span: Span
+    min_match: int | None = None
+    depth: int = field(default=1, repr=False, compare=False)
+
+
+Terms = Core | TermSet
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Fields of an index that must all hold the terms, or of which any may."""
+
+    names: tuple[str, ...]
+    all: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IndexTerm:
+    """``index(fields):terms``; ``index`` None is the default index."""
+
+    index: str | None
+    terms: Terms
+    span: Span
+    index_span: Span | None = None
+    fields: Fields | None = None
+    label: str | None = None
+    depth: int = field(default=1, repr=False, compare=False)
+
+
+ChainOp = Literal["AND", "OR", "ANDNOT", "RANK", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Two or more operands of one operator, left-associative; op "" is juxtaposition, the default operator."""
+
+    op: ChainOp
+    items: tuple[Query, ...]
+    span: Span
+    label: str | None = None
+    depth: int = field(default=1, repr=False, compare=False)
+
+
+Query = IndexTerm | Chain
+
+# --- filter and sort expressions -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A field, or a path into a MAP field."""
+
+    name: str
+    path: str | None
+    span: Span
+    depth: int = field(default=1, init=False, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A number or text; ``source`` is how it was written."""
+
+    value: str | int | float
+    source: str
+    span: Span
+    depth: int = field(default=1, init=False, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    function: str
+    arguments: tuple[Expr, ...]
+    span: Span
+    depth: int = field(default=1, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Operators + - * / & ^ | between numbers."""
+
+    op: str
+    left: Expr
+    right: Expr
+    span: Span
+    depth: int = field(default=1, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    op: CompareOp
+    left: Expr
+    right: Expr
+    span: Span
+    depth: int = field(default=1, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Logical:
+    op: Literal["AND", "OR"]
+    items: tuple[Expr, ...]
+    span: Span
+    depth: int = field(default=1, repr=False, compare=False)
+
+
+Expr = Name | Constant | Call | Arithmetic | Relation | Logical
+
+
+@dataclass(frozen=True, slots=True)
+class SortItem:
+    """One sort key; ``expr`` None is RANK."""
+
+    expr: Expr | None
+    descending: bool
+    span: Span
+
+
+# --- the request ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A name or value and where it stands."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Known config keys that were given, by key: numbers as int, the rest as text."""
+
+    values: Mapping[str, int | str] = field(default_factory=dict)
+    spans: Mapping[str, Span] = field(default_factory=dict)
+
+    def number(self, key: str, default: int) -> int:
+        value = self.values.get(key, default)
+        return value if isinstance(value, int) else default
+
+    def text(self, key: str) -> str | None:
+        value = self.values.get(key)
+        return value if isinstance(value, str) else None
+
+    @property
+    def start(self) -> int:
+        return self.number("start", 0)
+
+    @property
+    def hit(self) -> int:
+        return self.number("hit", 10)
+
+    @property
+    def timeout(self) -> int:
+        """Milliseconds; 0 is no limit."""
+        return self.number("timeout", 0)
+
+    @property
+    def format(self) -> str | None:
+        return self.text("format")
+
+    @property
+    def default_index(self) -> str:
+        return self.text("default_index") or "default"
+
+    @property
+    def default_operator(self) -> Literal["AND", "OR"]:
+        """Values other than AND and OR do not count."""
+        return "OR" if self.text("default_operator") == "OR" else "AND"
+
+
+@dataclass(frozen=True, slots=True)
+class HaRequest:
+    """One request, clause by clause. ``layers`` are the query clause's alternatives, usually one."""
+
+    text: str
+    config: Config = Config()
+    clusters: tuple[Text, ...] = ()
+    layers: tuple[Query, ...] = ()
+    filter: Expr | None = None
+    sort: tuple[SortItem, ...] = ()
+    attributes: tuple[Text, ...] = ()
+    kvpairs: Mapping[str, Text] = field(default_factory=dict)
+    remarks: tuple[Remark, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(remark.text for remark in self.remarks)
+
+    @property
+    def request_id(self) -> str | None:
+        """The id that the SDK puts into every request."""
+        pair = self.kvpairs.get("__ops_request_id")
+        return None if pair is None else pair.text
