@@ -1,8 +1,7 @@
 """Makes class_vectors.npz: ``python -m embedding.builtin.build_class_vectors [FILE]``.
 
 Only text files of the packages are read; no code of theirs is installed or run. A class lies at the mean of its
-name and lemmas, moved towards its nearest WordNet hypernyms, so that "bird" finds every bird: mean precision at
-10 of group queries rises from .65 to .87.
+name and lemmas, moved towards its nearest WordNet hypernyms, so that "bird" finds every bird.
 """
 
 from __future__ import annotations

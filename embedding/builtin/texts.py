@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class TextTower:
     """Texts of 16 languages -> centred unit vectors. Calls from several threads are served one after the other.
 
-    The encoder's matrix products are small: with BLAS threads on busy cores they wait for each other (median 1 ms
-    becomes 22 ms), so ``threads`` should stay 1 unless cores are idle.
+    The encoder's matrix products are small: on busy cores several BLAS threads mostly wait for each other, and a
+    text takes many times as long; so ``threads`` should stay 1 unless cores are idle.
     """
 
     def __init__(self, mean: npt.NDArray[np.float32], threads: int) -> None:
