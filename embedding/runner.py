@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from embedding.batcher import MicroBatcher
@@ -9,6 +10,7 @@ from havengate.errors import HavengateError, ModelError, PictureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Future
 
     import numpy as np
     import numpy.typing as npt
@@ -29,7 +31,8 @@ class ModelRunner:
     def __init__(self, name: str, model: Model, settings: EmbeddingSettings) -> None:
         self.model = model
         self._name = name
-        size, deadline_s = settings.batch, settings.deadline_ms / 1000
+        self._size = size = settings.batch
+        deadline_s = settings.deadline_ms / 1000
         texts: Callable[[Sequence[str]], Sequence[Vector]] = self._translating(model.embed_texts)
         pictures: Callable[[Sequence[Pixels]], Sequence[Vector]] = self._translating(self._run_pixels)
         self._texts = MicroBatcher(f"embed-texts-{name}", texts, size, deadline_s)
@@ -51,14 +54,21 @@ class ModelRunner:
             raise PictureError(f"the picture cannot be read: {error}") from error
 
     def embed_pixels(self, pixels: Iterable[Pixels]) -> npt.NDArray[np.float32]:
-        """Prepared pictures -> [pictures, dimension]. The model works on the first while the next is prepared."""
+        """Prepared pictures -> [pictures, dimension]. The model works on the first while the next is prepared.
+
+        At most one batch of theirs is queued at a time, so that a caller with thousands takes little memory and
+        lets a caller with one picture in between.
+        """
         import numpy as np
 
-        futures = [self._pictures.submit([item])[0] for item in pixels]
-        vectors = np.empty((len(futures), self.model.dimension), np.float32)
-        for row, future in zip(vectors, futures, strict=True):
-            row[:] = future.result()
-        return vectors
+        rows: list[Vector] = []
+        queued: deque[Future[Vector]] = deque()
+        for item in pixels:
+            if len(queued) == self._size:
+                rows.append(queued.popleft().result())
+            queued += self._pictures.submit([item])
+        rows += [future.result() for future in queued]
+        return np.array(rows, np.float32).reshape(len(rows), self.model.dimension)
 
     def warm_up(self) -> None:
         """Runs each tower once: the first run allocates and compiles."""

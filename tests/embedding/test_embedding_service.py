@@ -56,6 +56,26 @@ def test_pictures_keep_their_order_over_several_batches(service, fake):
     assert max(fake.picture_batches) <= 16
 
 
+def test_a_caller_with_many_pictures_holds_one_batch_of_them_at_a_time(make_service):
+    class Slow(FakeModel):
+        def embed_pictures(self, pixels):
+            threading.Event().wait(0.01)
+            return super().embed_pictures(pixels)
+
+    model = Slow()
+    service = make_service(lambda _: model, batch=4)
+    service.warm_up(["fake"])
+    waiting = []
+
+    def pixels():
+        for n in range(20):
+            waiting.append(n - sum(model.picture_batches[1:]))
+            yield model.prepare(picture((n, n, n)))
+
+    assert service.embed_pixels("fake", pixels()).shape == (20, 4)
+    assert max(waiting) <= 4
+
+
 def test_pixels_prepared_beforehand_give_the_same_vectors(service):
     pictures = [picture((9, 8, 7)), picture((1, 2, 3))]
     pixels = [service.prepare("fake", item) for item in pictures]
