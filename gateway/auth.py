@@ -12,14 +12,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from flask import Flask, current_app, request
+from flask import Flask, Response, current_app, request
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from havengate.errors import Forbidden, SettingsError, Unauthorized
+from gateway.errors import json_response, status_body
+from havengate.errors import SettingsError, Unauthorized
 
 ROLES = ("read", "write", "admin")
 _HASH = re.compile(r"(scrypt(:\d+){3}|pbkdf2:\w+:\d+)\$[^$]+\$[0-9a-f]+")
 _ROLE_ATTRIBUTE = "havengate_role"
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="havengate", charset="UTF-8"'}
 _View = TypeVar("_View", bound=Callable[..., object])
 
 
@@ -61,8 +63,9 @@ class Authenticator:
     remembers what was proven.
     """
 
-    def __init__(self, users: Mapping[str, User]) -> None:
+    def __init__(self, users: Mapping[str, User], check: Callable[[str, str], bool] = check_password_hash) -> None:
         self._users = users
+        self._check = check
         self._key = secrets.token_bytes(32)
         self._proven: dict[str, bytes] = {}
         # One slow check at a time: a flood of wrong passwords leaves the other cores to searches.
@@ -78,7 +81,7 @@ class Authenticator:
         # A name that nobody has costs the same time, so that time does not tell which names there are.
         judged = known or next(iter(self._users.values()))
         with self._slow:
-            right = check_password_hash(judged.password_hash, password)
+            right = self._check(judged.password_hash, password)
         if known is None or not right:
             raise Unauthorized("Unauthorized")
         self._proven[name] = digest
@@ -101,14 +104,19 @@ def install(app: Flask, users: Mapping[str, User]) -> None:
         return
     authenticator = Authenticator(users)
 
-    def check() -> None:
+    def check() -> Response | None:
         view = current_app.view_functions.get(request.endpoint or "")
         role = getattr(view, _ROLE_ATTRIBUTE, "read")
         if role is None:
-            return
-        user = authenticator.user(request.headers.get("Authorization"))
+            return None
+        # Answered here: the dialects shape their own errors, but not these.
+        try:
+            user = authenticator.user(request.headers.get("Authorization"))
+        except Unauthorized as error:
+            return json_response(status_body(401, error.message), 401, _CHALLENGE)
         if ROLES.index(user.role) < ROLES.index(role):
-            raise Forbidden("Forbidden")
+            return json_response(status_body(403, "Forbidden"), 403)
+        return None
 
     app.before_request(check)
 

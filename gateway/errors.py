@@ -11,12 +11,9 @@ import logging
 import re
 import uuid
 from collections.abc import Mapping
-from typing import Any
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
-
-from havengate.errors import AccessError, HavengateError, Unauthorized
 
 _LOG = logging.getLogger(__name__)
 _REQUEST_ID_HEADERS = ("X-Opensearch-Request-ID", "X-Opensearch-Swift-Request-ID")
@@ -50,7 +47,6 @@ def install(app: Flask) -> None:
     app.before_request(_begin)
     app.after_request(_echo_request_id)
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(HavengateError, _havengate_error)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -71,15 +67,6 @@ def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
     return json_response(status_body(status, error.description or error.name), status, headers)
-
-
-def _havengate_error(error: HavengateError) -> Response:
-    headers: dict[str, Any] = {}
-    if isinstance(error, Unauthorized):
-        headers["WWW-Authenticate"] = 'Basic realm="havengate", charset="UTF-8"'
-    elif not isinstance(error, AccessError) and error.http_status >= 500:  # noqa: PLR2004 - HTTP's own boundary
-        _LOG.error("request %s: %s", g.request_id, error.message)
-    return json_response(status_body(error.http_status, error.message), error.http_status, headers)
 
 
 def _unexpected(error: Exception) -> Response:

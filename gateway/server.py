@@ -44,15 +44,16 @@ class Site:
 AppFactory = Callable[["Settings"], Site]
 
 
-def serve(settings: Settings, host: str, port: int, *, app_factory: AppFactory) -> None:
+def serve(settings: Settings, host: str, port: int, *, app_factory: AppFactory | None = None) -> None:
     """Serves until a signal ends it; port 0 takes a free one.
 
-    ``app_factory`` is called in the worker process, so that the worker and nobody else opens the data folder;
-    what it raises is raised here. Prints one line with the URL, and writes ``<data_dir>/server.json`` for as
+    ``app_factory`` (gateway.app.open_site) is called in the worker process, so that the worker and nobody else
+    opens the data folder; what it raises is raised here. Prints one line with the URL, and writes server.json
+    into the data folder for as
     long as it serves. Raises SettingsError for an address beyond loopback without users.
     """
     listener = _listen(settings, host, port)
-    application = _Application(settings, host, listener, app_factory)
+    application = _Application(settings, host, listener, app_factory or _open_site)
     try:
         _Arbiter(application).run()
     except SystemExit as end:
@@ -153,6 +154,12 @@ class _Application(BaseApplication):  # type: ignore[misc]
         with suppress(FileNotFoundError):
             (self.settings.data_dir / "server.json").unlink()
         self._site.close()
+
+
+def _open_site(settings: Settings) -> Site:
+    from gateway.app import open_site
+
+    return open_site(settings)
 
 
 def _listen(settings: Settings, host: str, port: int) -> socket.socket:

@@ -75,7 +75,7 @@ class GatewayWorker(ThreadWorker):  # type: ignore[misc]
             message = "internal error"
         else:
             message = _message(exc)
-            self.log.warning("refused a request from %s: %s", addr, message)
+            self.log.info("refused a request from %s: %s", addr, message)
         try:
             util.write_nonblock(client, _answer(status, message))
         except OSError:

@@ -1,0 +1,3 @@
+from gateway_fakes import client, services
+
+__all__ = ["client", "services"]

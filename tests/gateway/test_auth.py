@@ -1,0 +1,136 @@
+"""Who may call what, and what the others are told."""
+
+from base64 import b64encode
+
+import pytest
+from gateway_fakes import FakeServices, client_of
+
+from gateway.auth import Authenticator, hash_password, parse_users
+from havengate.errors import SettingsError, Unauthorized
+
+PASSWORD = "p@ss:wörd"
+HASH = hash_password(PASSWORD)
+USERS = ",".join(f"{role}er:{role}:{HASH}" for role in ("read", "write", "admin"))
+UNAUTHORIZED = {"code": "401", "message": "Unauthorized"}
+FORBIDDEN = {"code": "403", "message": "Forbidden"}
+
+
+def basic(name, password=PASSWORD):
+    return "Basic " + b64encode(f"{name}:{password}".encode()).decode()
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    return client_of(FakeServices(auth={"users": USERS}))
+
+
+def push(client, header):
+    body = [{"cmd": "add", "fields": {"id": 1}}]
+    return client.post("/update/photos/actions/bulk", json=body, headers={"Authorization": header})
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Basic",
+        "Basic None",
+        "Basic !!!",
+        "Basic /w==",
+        "Bearer x",
+        basic("reader", "wrong"),
+        basic("nobody"),
+        basic("reader") + "=",
+    ],
+)
+def test_unknown_callers_are_told_nothing_more(guarded, header):
+    headers = {} if header is None else {"Authorization": header}
+    answer = guarded.get("/network/active", headers=headers)
+    assert (answer.status_code, answer.json) == (401, UNAUTHORIZED)
+    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+def test_a_password_may_hold_colons_and_any_letters(guarded):
+    assert guarded.get("/network/active", headers={"Authorization": basic("reader")}).status_code == 200
+
+
+def test_a_role_that_lacks_the_call_is_forbidden(guarded):
+    answer = push(guarded, basic("reader"))
+    assert (answer.status_code, answer.json) == (403, FORBIDDEN)
+
+
+@pytest.mark.parametrize("name", ["writeer", "adminer"])
+def test_a_higher_role_may_do_what_a_lower_one_may(guarded, name):
+    assert push(guarded, basic(name)).json["status"] == "OK"
+    assert guarded.get("/network/active", headers={"Authorization": basic(name)}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_need_no_credentials(guarded, path):
+    assert guarded.get(path).status_code == 200
+
+
+def test_a_stranger_does_not_learn_which_paths_there_are(guarded):
+    assert guarded.get("/nothing/here").status_code == 401
+
+
+@pytest.mark.parametrize("header", ["Basic None", basic("who", "ever"), "nonsense"])
+def test_without_users_credentials_are_ignored(client, header):
+    assert client.get("/network/active", headers={"Authorization": header}).status_code == 200
+
+
+class CountingCheck:
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, password_hash, password):
+        self.asked.append((password_hash, password))
+        return password == PASSWORD
+
+
+def test_a_proven_password_is_not_hashed_again():
+    check = CountingCheck()
+    authenticator = Authenticator(parse_users(f"reader:read:{HASH}"), check)
+    assert [authenticator.user(basic("reader")).role for _ in range(3)] == ["read"] * 3
+    assert check.asked == [(HASH, PASSWORD)]
+
+
+def test_a_proven_password_opens_nothing_for_another():
+    authenticator = Authenticator(parse_users(f"reader:read:{HASH}"), CountingCheck())
+    authenticator.user(basic("reader"))
+    with pytest.raises(Unauthorized):
+        authenticator.user(basic("reader", PASSWORD + "x"))
+
+
+def test_an_unknown_name_costs_the_work_of_a_known_one():
+    check = CountingCheck()
+    with pytest.raises(Unauthorized):
+        Authenticator(parse_users(f"reader:read:{HASH}"), check).user(basic("nobody"))
+    assert check.asked == [(HASH, PASSWORD)]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"a:read:{HASH},a:write:{HASH}", "'a' stands twice"),
+        (f":read:{HASH}", "has no name"),
+        (f"a:root:{HASH}", "'a' needs one of the roles read, write, admin"),
+        ("a:read:secret", "'a' has no hash"),
+        ("a:read", "'a' has no hash"),
+        ("a:read:md5$salt$00", "'a' has no hash"),
+    ],
+)
+def test_users_that_cannot_be_read_are_named(text, says):
+    with pytest.raises(SettingsError, match=says) as error:
+        parse_users(text)
+    assert "secret" not in error.value.message
+
+
+def test_no_users_are_no_users():
+    assert parse_users(" , ") == {}
+
+
+def test_a_hash_is_salted_and_fits_a_comma_separated_list():
+    assert hash_password("a") != hash_password("a")
+    assert "," not in HASH

@@ -1,0 +1,29 @@
+from gateway_fakes import FakeServices, client_of
+
+from havengate.errors import EngineError
+
+
+def test_alive(client):
+    assert client.get("/healthz").json == {"status": "OK"}
+    assert client.get("/network/active").json == {"status": "OK"}
+
+
+def test_ready_once_models_are_loaded(services, client):
+    services.embedding.loaded = False
+    assert client.get("/readyz").status_code == 503
+    services.embedding.loaded = True
+    assert client.get("/readyz").status_code == 200
+
+
+def test_not_ready_while_the_engine_does_not_answer():
+    class Broken(FakeServices):
+        def models(self):
+            raise EngineError("disk is gone")
+
+    client = client_of(Broken())
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+
+
+def test_the_sdk_sends_a_content_type_without_a_body(client):
+    assert client.get("/network/active", headers={"Content-Type": "application/json; charset=utf-8"}).status_code == 200

@@ -1,0 +1,65 @@
+"""The plan's own endpoint: HTTP's statuses, typed values."""
+
+import json
+from dataclasses import replace
+
+from gateway_fakes import HIT, RESULT, VECTOR
+
+from havengate.codes import HaCode
+from havengate.errors import EngineError, RequestError
+
+PLAN = {"version": 1, "query": {"vector": {"index": "vector", "text": "cat", "n": 5}}, "limit": 3}
+
+
+def search(client, body=PLAN):
+    return client.post("/v1/tables/photos/search", json=body)
+
+
+def test_a_plan_is_answered(services, client):
+    answer = search(client)
+    assert answer.status_code == 200, answer.text
+    assert services.searcher.plans[0].table == "photos"
+    assert services.searcher.plans[0].limit == 3
+    assert answer.json["total"] == 3
+    assert answer.json["hits"] == [
+        {"pk": "7", "score": 0.25, "sort_values": [0.25, None], "fields": json.loads(json.dumps(HIT.fields))}
+    ]
+    assert answer.json["certificates"] == [
+        {"index": "vector", "requested": 10, "matched": 3, "returned": 3, "strategy": "exact"}
+    ]
+
+
+def test_what_cut_a_pool_is_named(services, client):
+    services.searcher.result = replace(RESULT, certificates=(replace(RESULT.certificates[0], cut_by="sf"),))
+    assert search(client).json["certificates"][0]["cut_by"] == "sf"
+
+
+def test_vectors_are_arrays_and_infinite_scores_null(services, client):
+    hit = replace(HIT, vectors={"vector": VECTOR}, score=float("inf"), sort_values=(float("inf"),))
+    services.searcher.result = replace(RESULT, hits=(hit,))
+    (shown,) = search(client).json["hits"]
+    assert shown["vectors"] == {"vector": [0.1, -2.5]}
+    assert (shown["score"], shown["sort_values"]) == (None, [None])
+
+
+def test_a_wrong_plan_is_a_bad_request(client):
+    answer = search(client, PLAN | {"colour": "red"})
+    assert answer.status_code == 400
+    assert "colour" in answer.json["errors"][0]["message"]
+
+
+def test_errors_have_code_name_and_the_http_status_of_their_kind(services, client):
+    services.searcher.result = RequestError("no index 'x'", code=HaCode.INDEX_NOT_EXIST)
+    answer = search(client)
+    assert answer.status_code == 400
+    assert answer.json["errors"] == [{"code": 1013, "name": "INDEX_NOT_EXIST", "message": "no index 'x'"}]
+    services.searcher.result = EngineError("disk is gone")
+    assert search(client).status_code == 503
+
+
+def test_an_unexpected_error_tells_no_details(services, client):
+    services.searcher.result = ZeroDivisionError("the secret is 42")
+    answer = search(client)
+    assert (answer.status_code, answer.json["code"]) == (500, "500")
+    assert "42" not in answer.text
+    assert answer.headers["X-Opensearch-Request-ID"] in answer.json["message"]
