@@ -37,7 +37,7 @@ class LimitSettings(_Group):
     window: int = Field(5000, ge=1, description="largest start + hit of one search")
     fetch_ids: int = Field(1000, ge=1, description="most ids of one fetch")
     query_chars: int = Field(8 * MIB, ge=1024, description="longest HA query string in characters")
-    text_chars: int = Field(4096, ge=1, description="longest query text in characters")
+    text_chars: int = Field(1024, ge=1, description="longest query text in characters")
 
 
 class PushSettings(_Group):

@@ -92,7 +92,7 @@ def ha_plan(services: Services, query: str) -> SearchPlan:
         try:
             request = parse_request(query)
         except RequestError as error:
-            if error.code is not HaCode.UNKNOWN_CLAUSE:
+            if error.code not in (HaCode.UNKNOWN_CLAUSE, HaCode.KEY_VALUE_PAIR):
                 raise
             query = f"query={query}"
             request = parse_request(query)

@@ -1,0 +1,21 @@
+"""`havengate demo` as a user runs it, and what it leaves behind."""
+
+from conftest import run_cli
+from PIL import Image
+
+
+def test_the_demo_runs_again_over_its_tables(demo_data, tmp_path):
+    done = run_cli(demo_data, "demo", "--out", str(tmp_path / "out"))
+    assert "pushing" not in done.stderr
+    blocks = done.stdout.split("\n\n")
+    by_words = {block.splitlines()[0]: block.splitlines()[1:] for block in blocks if "certificate" in block}
+    assert "Motocross" in by_words["motorcycle helmet"][0]
+    assert any("Motocross" in lines[0] for name, lines in by_words.items() if name.startswith("摩托车&头盔 in general"))
+    assert "shoes" in by_words["shoes in clothes"][0]
+    assert "shoes" in next(lines[0] for name, lines in by_words.items() if name.startswith("鞋子 in clothes"))
+    assert "n=10, exact" in by_words["motorcycle helmet"][-1]
+    html = (tmp_path / "out" / "contact-sheet.html").read_text(encoding="utf-8")
+    assert "摩托车&amp;头盔" in html
+    assert "http://" not in html.replace("http://www.w3.org", "")
+    with Image.open(tmp_path / "out" / "contact-sheet.png") as sheet:
+        assert min(sheet.size) > 400
