@@ -37,7 +37,7 @@ h2 { margin: 0; font-size: 21px; font-weight: 620; line-height: 1.25; overflow-w
 .note { margin: 12px 0 0; color: var(--soft); font-size: 13px; white-space: pre-line; overflow-wrap: anywhere; }
 .asked { display: block; width: 132px; margin: 14px 0 0; border-radius: 8px; outline: 3px solid var(--mark);
   outline-offset: 2px; }
-ol { display: grid; grid-template-columns: repeat(auto-fill, minmax(146px, 1fr)); gap: 18px; margin: 0; padding: 0;
+ol { display: grid; grid-template-columns: repeat(auto-fill, minmax(136px, 1fr)); gap: 18px; margin: 0; padding: 0;
   list-style: none; }
 figure { margin: 0; }
 li img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 8px; background: var(--line); }

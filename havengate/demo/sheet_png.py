@@ -22,10 +22,11 @@ _INK, _SOFT, _MARK = "#1c1d1f", "#6a6d73", "#b4431f"
 _WIDTH, _MARGIN, _PADDING, _GAP = 1600, 40, 28, 20
 _WORDS = 300
 _TILE, _COLUMNS = 170, 6
-_CAPTION = 74
+_CAPTION = 92
 _HEADER = 130
 _QUERY, _GLOSS, _NOTE, _TITLE, _FACTS = 28, 20, 16, 16, 14
 _LEADING = 1.3
+_SHARP = 4  # letters are drawn larger and scaled down: at their own size they would stand on whole pixels only
 
 
 def draw(panels: Sequence[Panel], heading: str) -> Image.Image:
@@ -55,17 +56,17 @@ class _Pen:
 
     def __init__(self, sheet: Image.Image, fonts: FontBook) -> None:
         self._sheet = sheet
-        self._draw = ImageDraw.Draw(sheet)
         self._fonts = fonts
 
     def text(self, at: tuple[int, int], text: str, size: int, colour: str, *, width: int = 0, lines: int = 99) -> int:
         """Writes the text, broken at ``width`` pixels into at most ``lines``; returns where the next line begins."""
-        font = self._fonts.font_for(text, size)
+        font = self._fonts.font_for(text, size * _SHARP)
         if font is None:
-            font, text = own_font(size), text.encode("unicode_escape").decode()
+            font, text = own_font(size * _SHARP), text.encode("unicode_escape").decode()
         x, y = at
-        for line in _broken(text, font, width, lines):
-            self._draw.text((x, y), line, colour, font)
+        for line in _broken(text, font, width * _SHARP, lines):
+            mask = _line_mask(line, font)
+            self._sheet.paste(colour, (x, y, x + mask.width, y + mask.height), mask)
             y += round(size * _LEADING)
         return y
 
@@ -110,9 +111,17 @@ def _hits(pen: _Pen, hits: Sequence[Shown]) -> int:
         x, y = left + column * step, _PADDING + row * (_TILE + _CAPTION + _GAP)
         pen.tile((x, y), hit.picture, _TILE)
         y = pen.text((x, y + _TILE + 8), f"{place + 1}. {hit.title}", _TITLE, _INK, width=_TILE, lines=2)
-        pen.text((x, y + 2), f"{hit.category} · {hit.distance}", _FACTS, _SOFT, width=_TILE, lines=1)
+        y = pen.text((x, y + 2), hit.category, _FACTS, _SOFT, width=_TILE, lines=1)
+        pen.text((x, y), hit.distance, _FACTS, _SOFT, width=_TILE, lines=1)
     rows = -(-len(hits) // _COLUMNS)
     return _PADDING + rows * (_TILE + _CAPTION + _GAP) - _GAP
+
+
+def _line_mask(line: str, font: FreeTypeFont) -> Image.Image:
+    box = (round(font.getlength(line)) + 2 * _SHARP, round(font.size * 1.5))
+    mask = Image.new("L", box, 0)
+    ImageDraw.Draw(mask).text((0, 0), line, 255, font)
+    return mask.resize((box[0] // _SHARP, box[1] // _SHARP), Image.Resampling.BOX)
 
 
 def _broken(text: str, font: FreeTypeFont, width: int, most: int) -> list[str]:
