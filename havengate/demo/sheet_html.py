@@ -42,7 +42,7 @@ ol { display: grid; grid-template-columns: repeat(auto-fill, minmax(136px, 1fr))
 figure { margin: 0; }
 li img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 8px; background: var(--line); }
 figcaption { margin-top: 8px; font-size: 14px; line-height: 1.3; overflow-wrap: anywhere; }
-figcaption small { display: block; margin-top: 2px; color: var(--soft); font-size: 12.5px;
+figcaption small { display: block; margin-top: 1px; color: var(--soft); font-size: 12.5px;
   font-variant-numeric: tabular-nums; }
 .none { color: var(--soft); }
 body > footer { height: 30px; }
@@ -76,7 +76,7 @@ $hits
 
 _HIT = Template(
     '<li><figure><img src="$picture" alt="$title" loading="lazy">'
-    "<figcaption>$rank. $title<small>$category · $distance</small></figcaption></figure></li>"
+    "<figcaption>$rank. $title<small>$category</small><small>$distance</small></figcaption></figure></li>"
 )
 
 
