@@ -54,9 +54,12 @@ def serve(settings: Settings, host: str, port: int, *, app_factory: AppFactory |
     """
     listener = _listen(settings, host, port)
     application = _Application(settings, host, listener, app_factory or _open_site)
+    master = os.getpid()
     try:
         _Arbiter(application).run()
     except SystemExit as end:
+        if os.getpid() != master:  # gunicorn's worker was forked in run() and ends here, too
+            raise
         application.raise_boot_error()
         if end.code:
             raise EngineError(f"the server ended with code {end.code}") from end
