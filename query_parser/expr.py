@@ -23,7 +23,7 @@ from query_parser.nodes import (
     Relation,
     Remark,
 )
-from query_parser.quoting import EXPR_SCRAPS, unquoted, without_scraps
+from query_parser.quoting import EXPR_TOKEN, unquoted, what_is_read
 
 _DIGITS = 40
 _TOKEN_NAMES = {
@@ -54,7 +54,7 @@ _TOKEN_NAMES = {
 
 def parse_expr(text: str, span: Span, code: HaCode, remarks: list[Remark]) -> Expr:
     """An expression of any kind. Raises RequestError with ``code``."""
-    read = without_scraps(EXPR_SCRAPS, text, span, code, remarks)
+    read = what_is_read(EXPR_TOKEN, text, span, code, remarks)
     try:
         return cast("Expr", Language(_parser(), code, _TOKEN_NAMES).parse(text, read))
     except _Misplaced as error:
@@ -94,7 +94,7 @@ class _Builder(Transformer[Token, Expr]):
         return Arithmetic(str(op), *_values(op, left, right))
 
     def name(self, token: Token) -> Name:
-        name, dot, path = token.partition(".")
+        name, dot, path = str(token).partition(".")
         return Name(name, path if dot else None, token_span(token))
 
     def number(self, token: Token) -> Constant:

@@ -6,6 +6,7 @@ that is at most four tokens. Both are replayed here on Lark's LALR table, so tha
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from havengate.errors import RequestError
 from havengate.types import Span
 
 _MOST_EXPECTED = 4
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,9 @@ class Language:
             raise self._unexpected_token(error, span) from None
         except UnexpectedCharacters as error:
             at = error.pos_in_stream or 0
-            where = Span(at, at + 1)
-            message = f"syntax error, unexpected '{text[at]}'"
+            word = _WORD.match(text, at, span.end)
+            where = Span(at, at + 1) if word is None else Span(*word.span())
+            message = f"syntax error, unexpected '{text[where.start : where.end][:40]}'"
             raise RequestError(message, code=self.code, span=where) from None
 
     def _unexpected_token(self, error: UnexpectedToken, span: Span) -> RequestError:
@@ -62,18 +65,16 @@ class Language:
     def _expected(self, state: ParserState[Any]) -> set[str]:
         table = state.parse_conf.states
         stack = list(state.state_stack)
-        kept: set[str] = set()
-        while True:
-            actions = table[stack[-1]]
-            shifts = {name for name, (action, _) in actions.items() if action is Shift and name in self.names}
-            rules = Counter(rule for action, rule in actions.values() if action is not Shift)
-            if not rules:
-                return kept | shifts | ({"$END"} if stack[-1] == state.parse_conf.end_state else set())
+        while rules := Counter(rule for action, rule in table[stack[-1]].values() if action is not Shift):
             rule = rules.most_common(1)[0][0]
-            origin = rule.origin.name.lstrip("_").partition("_plus_")[0]
-            kept = kept | shifts if origin in self.family else set()
             del stack[len(stack) - len(rule.expansion) :]
             stack.append(table[stack[-1]][rule.origin.name][1])
+        ends = {stack[-1]}
+        siblings = {table[before][name][1] for before in stack[-2:-1] for name in self.family & table[before].keys()}
+        if stack[-1] in siblings:
+            ends = siblings
+        found = {name for end in ends for name, (action, _) in table[end].items() if action is Shift}
+        return found & self.names.keys() | ({"$END"} if stack[-1] == state.parse_conf.end_state else set())
 
 
 def load(name: str, start: str, transformer: Transformer[Token, Any]) -> Lark:

@@ -13,7 +13,7 @@ from typing import Literal
 from havengate.codes import HaCode
 from havengate.types import CompareOp, Span
 
-MAX_DEPTH = 200
+MAX_DEPTH = 100
 
 
 @dataclass(frozen=True, slots=True)

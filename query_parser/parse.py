@@ -16,6 +16,9 @@ from query_parser.nodes import Config, Expr, HaRequest, Remark, Text
 from query_parser.query import parse_query
 from query_parser.sort import parse_sort
 
+MAX_REMARKS = 50
+"""A request of nothing but unknown keys would be answered with as many warnings."""
+
 _AFTER_SORT = ("pkfilter", "distinct", "aggregate", "rank", "healthcheck")
 _AFTER_ATTRIBUTE = ("virtual_attribute", "fetch_summary")
 
@@ -41,7 +44,7 @@ def parse_request(text: str) -> HaRequest:
     _refuse(clauses, _AFTER_ATTRIBUTE)
     pairs = _kvpairs(text, clauses, config)
     _refuse(clauses, tuple(UNSUPPORTED))
-    return HaRequest(text, config, clusters, layers, condition, items, attributes, pairs, tuple(remarks))
+    return HaRequest(text, config, clusters, layers, condition, items, attributes, pairs, tuple(remarks[:MAX_REMARKS]))
 
 
 def _config(text: str, clauses: dict[str, Clause], remarks: list[Remark]) -> Config:

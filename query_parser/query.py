@@ -26,7 +26,7 @@ from query_parser.nodes import (
     TermSet,
     Word,
 )
-from query_parser.quoting import QUERY_SCRAPS, unquoted, without_scraps
+from query_parser.quoting import QUERY_TOKEN, unquoted, what_is_read
 
 _DIGITS = 20
 _TOKEN_NAMES = {
@@ -60,12 +60,12 @@ _TOKEN_NAMES = {
     "_RBRA": "']'",
     "_COLON": "':'",
 }
-_FAMILY = frozenset({"exprs", "terms", "and_terms", "weak_terms", "unit"})
+_FAMILY = frozenset({"expr", "exprs", "terms", "and_terms", "weak_terms", "unit"})
 
 
 def parse_query(text: str, span: Span, remarks: list[Remark]) -> tuple[Query, ...]:
     """The clause's layers. Raises RequestError 1051 with the engine's message, 1014 for a number out of range."""
-    read = without_scraps(QUERY_SCRAPS, text, span, HaCode.QUERY_CLAUSE, remarks)
+    read = what_is_read(QUERY_TOKEN, text, span, HaCode.QUERY_CLAUSE, remarks)
     return tuple(_language().parse(text, read))
 
 

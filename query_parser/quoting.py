@@ -1,29 +1,30 @@
-r"""Quotes and stray characters, the same in query and filter clauses.
+r"""What the engine's scanners do beside tokens, the same for query and filter clauses.
 
-Inside quotes the engine knows ``\\`` and a backslash before the quote itself; it drops any other backslash.
-Characters outside its alphabet are dropped, and a quote without an end ends the clause where it opens.
+Inside quotes they know ``\\`` and a backslash before the quote itself, and drop any other backslash. Characters
+outside their alphabet are dropped, and a quote without an end ends the clause where it opens.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from havengate.codes import HaCode
+from havengate.errors import RequestError
 from havengate.types import Span
 from query_parser.nodes import Remark
 
+MAX_TOKENS = 65_536
+"""More words and signs than this are refused before the grammar sees them: its time per token is microseconds."""
+
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_BLANKS = " \t"
-_STRINGS = r"""'[^'\\]*+(?:\\.[^'\\]*+)*+'|"[^"\\]*+(?:\\.[^"\\]*+)*+"|(?P<open>['"])|"""
-QUERY_SCRAPS = re.compile(
-    _STRINGS + r"""(?P<dropped>[^A-Za-z0-9_.\-+*/!`?~\\%$\u2e80-\u9fff\uff00-\uffef'"=<>|&:;,()\[\]\^#@ \t]++)""",
-    re.DOTALL,
+_STRING = re.compile(r"""'[^'\\]*+(?:\\.[^'\\]*+)*+'|"[^"\\]*+(?:\\.[^"\\]*+)*+\"""", re.DOTALL)
+QUERY_TOKEN = re.compile(
+    r"""(?P<quote>['"])|[A-Za-z0-9_.\-+*/!`?~\\%$\u2e80-\u9fff\uff00-\uffef]++|[=<>|&:;,()\[\]\^#@]|"""
+    r"""(?P<dropped>[^ \t'"A-Za-z0-9_.\-+*/!`?~\\%$\u2e80-\u9fff\uff00-\uffef=<>|&:;,()\[\]\^#@]++)"""
 )
-EXPR_SCRAPS = re.compile(
-    _STRINGS + r"""[A-Za-z_][A-Za-z0-9_]*+\.[A-Za-z_]|[0-9]\.[0-9]|"""
-    r"""(?P<dropped>(?:!(?!=)|[^A-Za-z0-9_'"=<>|&\^+\-*/(),%~:#;\[\]{}! \t])++)""",
-    re.DOTALL,
+EXPR_TOKEN = re.compile(
+    r"""(?P<quote>['"])|[A-Za-z_][A-Za-z0-9_]*+(?:\.[A-Za-z_][A-Za-z0-9_]*+)?|[0-9]++(?:\.[0-9]++)?|!=|"""
+    r"""[=<>|&\^+\-*/(),%~:#;\[\]{}]|(?P<dropped>(?:!(?!=)|[^ \t'"A-Za-z0-9_=<>|&\^+\-*/(),%~:#;\[\]{}!])++)"""
 )
 
 
@@ -33,25 +34,39 @@ def unquoted(token: str) -> str:
     return _ESCAPE.sub(r"\1", inner) if "\\" in inner else inner
 
 
-def without_scraps(scraps: re.Pattern[str], text: str, span: Span, code: HaCode, remarks: list[Remark]) -> Span:
-    """The part of a clause that the engine reads; what it drops is added to ``remarks``."""
-    for found in scraps.finditer(text, span.start, span.end):
-        if found["open"] is not None:
-            where = Span(found.start(), span.end)
-            remarks.append(Remark("a quote is not closed: everything from it on was dropped", code, where))
-            return Span(span.start, found.start())
-        if found["dropped"] is not None:
+def what_is_read(tokens: re.Pattern[str], text: str, span: Span, code: HaCode, remarks: list[Remark]) -> Span:
+    """The part of a clause that the engine reads; what it drops is added to ``remarks``.
+
+    Raises RequestError with ``code`` for more than MAX_TOKENS tokens.
+    """
+    at, count = span.start, 0
+    while found := tokens.search(text, at, span.end):
+        at, count = found.end(), count + 1
+        if count > MAX_TOKENS:
+            raise RequestError(f"more than {MAX_TOKENS} words and signs", code=code, span=Span(*found.span()))
+        if found["quote"] is not None:
+            at = _string_end(text, found.start(), span.end, code, remarks)
+            if at < 0:
+                where = Span(found.start(), span.end)
+                remarks.append(Remark("a quote is not closed: everything from it on was dropped", code, where))
+                return Span(span.start, found.start())
+        elif found["dropped"] is not None:
             shown = found["dropped"][:20]
             remarks.append(Remark(f"{shown!r} outside quotes was dropped", code, Span(*found.span())))
-        elif text.find("\\", *found.span()) >= 0:
-            remarks.extend(_lone_backslashes(text, Span(*found.span()), code))
     return span
 
 
-def _lone_backslashes(text: str, span: Span, code: HaCode) -> Iterator[Remark]:
-    quote = text[span.start]
-    for found in _ESCAPE.finditer(text, span.start, span.end):
-        if found[1] not in ("\\", quote):
+def _string_end(text: str, start: int, end: int, code: HaCode, remarks: list[Remark]) -> int:
+    """Where the string that opens at ``start`` ends, or -1. Megabytes without escapes are only searched."""
+    close = text.find(text[start], start + 1, end)
+    if close < 0 or text.find("\\", start, close) < 0:
+        return close + 1 if close >= 0 else -1
+    whole = _STRING.match(text, start, end)
+    if whole is None:
+        return -1
+    for found in _ESCAPE.finditer(text, start, whole.end()):
+        if found[1] not in ("\\", text[start]):
             where = Span(found.start(), found.start() + 1)
-            yield Remark(f"a backslash before {found[1]!r} was dropped", code, where)
-            return
+            remarks.append(Remark(f"a backslash before {found[1]!r} was dropped", code, where))
+            break
+    return whole.end()

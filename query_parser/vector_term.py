@@ -37,7 +37,9 @@ class _Content:
 
     @classmethod
     def of(cls, word: Word) -> _Content:
-        if "&modal=" not in word.text and ("%" in word.text or "+" in word.text):
+        first = word.text.find("&")
+        worded = first >= 0 and "&modal=" in word.text[first:]
+        if not worded and ("%" in word.text or "+" in word.text):
             return cls(unquote_plus(word.text), word.span, exact=False)
         return cls(word.text, word.content or word.span, word.content is not None)
 
@@ -77,10 +79,12 @@ def vector_term(word: Word, index: VectorIndex, settings: TableSettings, remarks
 
 
 def _peeled(content: _Content) -> tuple[_Content, dict[str, _Content]]:
+    """Base64 holds no ``&``, so a picture of megabytes is searched once."""
     found: dict[str, _Content] = {}
-    for name in reversed(_OPTIONS):
+    first = content.text.find("&")
+    for name in reversed(_OPTIONS if first >= 0 else ()):
         key = f"&{name}="
-        at = content.text.rfind(key)
+        at = content.text.rfind(key, first)
         if at >= 0:
             found[name] = content.part(at + len(key), len(content.text))
             content = content.part(0, at)

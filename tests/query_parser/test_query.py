@@ -1,0 +1,86 @@
+"""The query clause beyond the conformance cases: spans, what is dropped, size and depth."""
+
+import pytest
+
+from havengate.errors import RequestError
+from query_parser.nodes import MAX_DEPTH, Chain, IndexTerm
+from query_parser.parse import parse_request
+from query_parser.quoting import MAX_TOKENS
+
+
+def layer(query):
+    return parse_request(f"query={query}").layers[0]
+
+
+def failure(query):
+    with pytest.raises(RequestError) as caught:
+        parse_request(f"query={query}")
+    return caught.value
+
+
+def test_chains_of_one_operator_are_flat():
+    chain = layer("a OR b OR c OR (d AND e)")
+    assert isinstance(chain, Chain)
+    assert chain.op == "OR"
+    assert len(chain.items) == 4
+
+
+def test_spans_are_offsets_into_the_whole_request():
+    text = "config=hit:1&& query = vector : 'a b' AND (x:y) "
+    chain = parse_request(text).layers[0]
+    first, second = chain.items
+    assert text[first.span.start : first.span.end] == "vector : 'a b'"
+    assert text[first.index_span.start : first.index_span.end] == "vector"
+    assert text[first.terms.content.start : first.terms.content.end] == "a b"
+    assert text[second.span.start : second.span.end] == "x:y"
+    assert text[chain.span.start : chain.span.end] == "vector : 'a b' AND (x:y"
+
+
+@pytest.mark.parametrize(
+    ("query", "warning"),
+    [
+        ("a{}:'x'", "'{}' outside quotes was dropped"),
+        ("a:'x' 'y", "a quote is not closed: everything from it on was dropped"),
+        (r"a:'x\y'", "a backslash before 'y' was dropped"),
+        ("a:'x'\nb:'y'", "'\\n' outside quotes was dropped"),
+    ],
+)
+def test_what_the_engine_drops_is_named(query, warning):
+    assert parse_request(f"query={query}").warnings == (warning,)
+
+
+def test_nothing_is_said_where_nothing_is_dropped():
+    assert parse_request(r"""query=a:'한국 \' \\ {}' AND b:"x\"y" | z""").warnings == ()
+
+
+def test_bare_parentheses_collapse():
+    query = layer("(" * 10_000 + "a" + ")" * 10_000)
+    assert isinstance(query, IndexTerm)
+
+
+def test_deep_nesting_ends_in_an_error():
+    depth = MAX_DEPTH + 1
+    error = failure("(a OR b AND " * depth + "c" + ")" * depth)
+    assert error.code.name == "QUERY_CLAUSE"
+    assert "nested deeper" in error.message
+
+
+def test_a_hundred_thousand_terms_end_in_an_error():
+    error = failure(" OR ".join(["a:b"] * 100_000))
+    assert error.message == f"more than {MAX_TOKENS} words and signs"
+
+
+def test_ten_thousand_terms_are_one_flat_chain():
+    assert len(layer(" OR ".join(["a:b"] * 10_000)).items) == 10_000
+
+
+@pytest.mark.parametrize("query", ["a^" + "9" * 21, "a:[1," + "9" * 5000 + "]"])
+def test_long_numbers_end_in_an_error(query):
+    assert failure(query).code.name == "NUMBER_RANGE_ERROR"
+
+
+def test_a_picture_of_three_megabytes_is_intact():
+    payload = "ABCD+/ab" * (3 * 2**17)
+    request = parse_request(f"query=vector:'{payload}&modal=image&n=10'&&config=hit:5")
+    assert request.layers[0].terms.text == f"{payload}&modal=image&n=10"
+    assert request.warnings == ()
