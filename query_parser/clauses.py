@@ -10,6 +10,7 @@ from havengate.errors import RequestError
 from havengate.types import Span
 
 BLANKS = " \t\r\n\v\f"
+MAX_PIECES = 65_536
 
 UNSUPPORTED = {
     "pkfilter": HaCode.PKFILTER_CLAUSE,
@@ -51,9 +52,13 @@ def trimmed(text: str, start: int, end: int) -> Span:
 
 
 def pieces(text: str, span: Span, separator: str) -> Iterator[Span]:
-    """The non-empty trimmed parts of a span between separators."""
-    start = span.start
+    """The non-empty trimmed parts of a span between separators. Raises RequestError 1002 over MAX_PIECES."""
+    start, count = span.start, 0
     while start <= span.end:
+        count += 1
+        if count > MAX_PIECES:
+            message = f"more than {MAX_PIECES} parts between {separator!r}"
+            raise RequestError(message, code=HaCode.KEY_VALUE_PAIR, span=Span(start, start))
         at = text.find(separator, start, span.end)
         end = span.end if at < 0 else at
         piece = trimmed(text, start, end)

@@ -7,7 +7,7 @@ import re
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
-from query_parser.clauses import pieces, trimmed
+from query_parser.clauses import MAX_PIECES, pieces, trimmed
 from query_parser.nodes import Text
 
 _KEY = re.compile(r"[^:\\]*+(?:\\.[^:\\]*+)*+\\?", re.DOTALL)
@@ -18,8 +18,12 @@ _ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
 def parse_kvpairs(text: str, span: Span) -> dict[str, Text]:
     """Values by key, the last of a key winning. Raises RequestError 2090 for a key without ``:``."""
     pairs: dict[str, Text] = {}
-    start = span.start
+    start, count = span.start, 0
     while start < span.end:
+        count += 1
+        if count > MAX_PIECES:
+            message = f"more than {MAX_PIECES} kvpairs"
+            raise RequestError(message, code=HaCode.PARSE_KVPAIR_CLAUSE, span=Span(start, start))
         key, colon = _term(_KEY, text, start, span.end)
         if colon >= span.end:
             if key.text:

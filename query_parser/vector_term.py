@@ -24,6 +24,7 @@ from schemas.table import VectorIndex
 
 _OPTIONS = ("modal", "n", "sf", "search_params")
 _OPTION = re.compile(r"&([A-Za-z_][A-Za-z0-9_]*+)=")
+MAX_VECTORS = 1024
 _MAX_FLOAT32 = 3.4028234663852886e38
 
 
@@ -81,16 +82,16 @@ def vector_term(word: Word, index: VectorIndex, settings: TableSettings, remarks
 def _peeled(content: _Content) -> tuple[_Content, dict[str, _Content]]:
     """Base64 holds no ``&``, so a picture of megabytes is searched once."""
     found: dict[str, _Content] = {}
-    first = content.text.find("&")
+    first, end = content.text.find("&"), len(content.text)
     for name in reversed(_OPTIONS if first >= 0 else ()):
         key = f"&{name}="
-        at = content.text.rfind(key, first)
+        at = content.text.rfind(key, first, end)
         if at >= 0:
-            found[name] = content.part(at + len(key), len(content.text))
-            content = content.part(0, at)
+            found[name] = content.part(at + len(key), end)
+            end = at
             if name != "search_params":
                 _refuse_options(found[name])
-    return content, found
+    return content.part(0, end), found
 
 
 def _refuse_options(content: _Content) -> None:
@@ -141,6 +142,8 @@ def _search_params(option: _Content, remarks: list[Remark]) -> dict[str, Any]:
 
 def _vectors(content: _Content, index: VectorIndex) -> tuple[VectorPayload, tuple[str, ...]]:
     vectors, categories = [], set()
+    if content.text.count(";") >= MAX_VECTORS:
+        raise content.wrong(f"more than {MAX_VECTORS} vectors in one term", HaCode.QUERY_INVALID)
     start = 0
     for piece in content.text.split(";"):
         part = content.part(start, start + len(piece))

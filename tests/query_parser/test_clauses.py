@@ -110,6 +110,16 @@ def test_warnings_have_an_end():
     assert len(request.warnings) == MAX_REMARKS
 
 
+@pytest.mark.parametrize("text", ["&&" * 100_000, "config=" + "a:b," * 100_000])
+def test_parts_have_an_end(text):
+    assert failure(f"{text}&&query=a")[0] == "KEY_VALUE_PAIR"
+
+
+def test_kvpairs_have_an_end():
+    many = "k:v," * 100_000
+    assert failure(f"query=a&&kvpairs={many}")[0] == "PARSE_KVPAIR_CLAUSE"
+
+
 def test_the_cluster_clause_wins_over_config():
     request = parse_request("config=cluster:a&b&&query=x&&cluster=c,d:part_ids=0|1,c")
     assert [cluster.text for cluster in request.clusters] == ["c", "d"]

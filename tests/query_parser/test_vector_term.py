@@ -4,6 +4,7 @@ import pytest
 from demo_table import Table, plan, schema
 
 from havengate.types import PicturePayload, TextPayload, VectorPayload
+from query_parser.vector_term import MAX_VECTORS
 from schemas.settings import TableSettings
 
 
@@ -90,6 +91,11 @@ def test_words_without_modal_get_a_hint(error_of):
 def test_vectors():
     assert term("0.1, -2,3e-2").payload == VectorPayload(((0.1, -2.0, 0.03),))
     assert term("1,2,3;4,5,6&n=2").payload == VectorPayload(((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)))
+
+
+def test_vectors_have_an_end(error_of):
+    many = ";".join(["1,2,3"] * (MAX_VECTORS + 1))
+    assert error_of(f"query=vector:'{many}'")[:2] == ("QUERY_INVALID", f"more than {MAX_VECTORS} vectors in one term")
 
 
 def test_the_delimiter_is_the_indexs():
