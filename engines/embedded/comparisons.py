@@ -40,8 +40,7 @@ def in_literals(column: pl.Expr, dtype: pl.DataType, values: Sequence[Scalar]) -
         require_comparable(dtype, value)
     if dtype.is_integer():
         low, high = bounds(dtype)
-        values = [int(value) for value in values if math.isfinite(value) and value == int(value)]  # type: ignore[arg-type]
-        values = [value for value in values if low <= value <= high]  # type: ignore[operator]
+        values = [int(value) for value in values if low <= value <= high and value == int(value)]  # type: ignore[operator]
     elif dtype.is_float():
         values = [rounded(value, dtype) for value in values]  # type: ignore[arg-type]
     return column.is_in(pl.Series(values, dtype=dtype).implode())
@@ -95,15 +94,15 @@ def rounded(value: float, dtype: pl.DataType) -> float:
     try:
         number = float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
     with np.errstate(over="ignore"):
         return float(np.float32(number)) if dtype == pl.Float32 else number
 
 
 def _compare_integers(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: float) -> pl.Expr:
     low, high = bounds(dtype)
-    if value > high or value < low:
-        return _where_present(column, op == "!=" or (op in ("<", "<=")) == (value > high))
+    if not low <= value <= high:
+        return _where_present(column, op in (("!=", "<", "<=") if value > high else ("!=", ">", ">=")))
     if value != int(value):
         if op in ("=", "!="):
             return _where_present(column, op == "!=")

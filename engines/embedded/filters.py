@@ -71,8 +71,8 @@ def _compare_field(op: CompareOp, field: Field, value: Scalar, schema: TableSche
         return ~_compare_field("=", field, value, schema)
 
     def test(column: pl.Expr, dtype: pl.DataType, values: Sequence[Scalar]) -> pl.Expr:
-        tests = [compare_literal(column, dtype, op, value) for value in values]
-        return pl.any_horizontal(tests) if tests else pl.lit(value=False)
+        # A MAP's column of the other kind gets no literal to compare with.
+        return compare_literal(column, dtype, op, values[0]) if values else pl.lit(value=False)
 
     return _matches(field, schema, test, [value])
 

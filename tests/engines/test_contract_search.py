@@ -1,0 +1,238 @@
+"""Pools: exact numbers, total order, thresholds, modes, and refusals that name what is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine_samples import compare, keys, make_row, make_schema, make_spec, query
+from engines.contract import PoolQuery
+from havengate.codes import HaCode
+from havengate.errors import RequestError
+from havengate.types import And, Compare, Field, In, Literal, Not, Or, Row
+from schemas.table import FieldType
+
+
+@pytest.fixture
+def table(engine):
+    engine.create_table(make_spec())
+    engine.upsert("t", [make_row(key, (key, 0), i64=key) for key in (10, 9, 1, 2)])
+    engine.upsert("t", [make_row(3, i64=3)])
+    return engine
+
+
+def wide_rows(count, dimension, seed):
+    numbers = np.random.default_rng(seed).standard_normal((count, dimension), dtype=np.float32)
+    return numbers / np.linalg.norm(numbers, axis=1, keepdims=True)
+
+
+def test_ties_follow_the_key_as_a_number(table):
+    table.upsert("t", [make_row(key, (0, 5)) for key in (100, 20, 3)])
+    assert keys(table.pool("t", query((0, 5), n=2))) == ["3", "20"]
+    assert keys(table.pool("t", query((0, 5), n=3))) == ["3", "20", "100"]
+
+
+def test_the_frame_has_the_key_the_score_and_the_columns_asked_for(table):
+    pool = table.pool("t", query((0, 0), n=2, columns=("i64", "s", "id")))
+    assert pool.frame.schema == {
+        "pk": pl.String, "_key": pl.Int64, "score": pl.Float64, "i64": pl.Int64, "s": pl.String, "id": pl.Int64,
+    }  # fmt: skip
+    assert pool.frame.rows() == [("1", 1, 1.0, 1, None, 1), ("2", 2, 4.0, 2, None, 2)]
+    assert (pool.matched, pool.strategy) == (4, "exact")
+    assert table.rows("t", None, ("i64",)).frame.columns == ["pk", "_key", "i64"]
+
+
+def test_a_filter_applies_before_the_n_best_or_after_them(table):
+    far = compare("i64", ">=", 9)
+    assert keys(table.pool("t", query((0, 0), n=2, filter=far))) == ["9", "10"]
+    after = table.pool("t", query((0, 0), n=3, filter=far, filter_mode="post"))
+    assert (keys(after), after.matched) == (["9"], 2)
+    assert keys(table.pool("t", query((0, 0), n=2, filter=far, filter_mode="post"))) == []
+
+
+def test_rows_without_a_vector_match_no_vector_term(table):
+    pool = table.pool("t", query((0, 0), filter=compare("i64", "=", 3)))
+    assert (keys(pool), pool.matched) == ([], 0)
+    assert table.rows("t", compare("i64", "=", 3), ()).matched == 1
+
+
+def test_a_threshold_is_strict(table):
+    assert keys(table.pool("t", query((0, 0), score_threshold=4.0))) == ["1"]
+    assert keys(table.pool("t", query((0, 0), score_threshold=4.000001))) == ["1", "2"]
+    assert table.pool("t", query((0, 0), score_threshold=0.0)).matched == 4
+
+
+def test_inner_products_are_larger_first_and_strictly_above_the_threshold(engine):
+    engine.create_table(make_spec(schema=make_schema(indexes=(("vector", 2, "InnerProduct"),))))
+    engine.upsert("t", [make_row(key, (key, -key)) for key in range(-3, 4)])
+    pool = engine.pool("t", query((1, 0), n=4))
+    assert list(zip(keys(pool), pool.frame["score"], strict=True)) == [("3", 3), ("2", 2), ("1", 1), ("0", 0)]
+    assert keys(engine.pool("t", query((1, 0), score_threshold=2.0))) == ["3"]
+
+
+def test_the_best_of_several_query_vectors_counts(table):
+    pool = table.pool("t", query((10, 0), (1, 0), n=3))
+    assert list(zip(keys(pool), pool.frame["score"], strict=True)) == [("1", 0), ("10", 0), ("2", 1)]
+
+
+@pytest.mark.parametrize("distance", ["SquaredEuclidean", "InnerProduct"])
+@pytest.mark.parametrize("dimension", [1, 7, 512])
+def test_wide_tables_answer_to_the_last_bit(engine, distance, dimension):
+    """Scores are those of float64 arithmetic on the stored vectors, and the order is theirs."""
+    rows, queries = wide_rows(3000, dimension, 1), wide_rows(3, dimension, 2)
+    engine.create_table(make_spec(schema=make_schema((), indexes=(("vector", dimension, distance),))))
+    engine.upsert("t", [make_row(key, numbers) for key, numbers in enumerate(rows)])
+    pairs = [rows.astype(np.float64) * q for q in queries.astype(np.float64)]
+    if distance == "SquaredEuclidean":
+        pairs = [(rows.astype(np.float64) - q) ** 2 for q in queries.astype(np.float64)]
+        losses = np.min([pair.sum(axis=1) for pair in pairs], axis=0)
+    else:
+        losses = -np.max([pair.sum(axis=1) for pair in pairs], axis=0)
+    best = np.lexsort([np.arange(3000), losses])[:50]
+    pool = engine.pool("t", PoolQuery("vector", queries, 50))
+    assert keys(pool) == [str(key) for key in best]
+    sign = -1 if distance == "InnerProduct" else 1
+    np.testing.assert_allclose(pool.frame["score"], sign * losses[best], rtol=1e-12, atol=1e-14)
+
+
+def test_a_row_is_at_distance_zero_from_itself(engine):
+    rows = wide_rows(500, 512, 3) * np.float32(1000)
+    engine.create_table(make_spec(schema=make_schema((), indexes=(("vector", 512, "SquaredEuclidean"),))))
+    engine.upsert("t", [make_row(key, numbers) for key, numbers in enumerate(rows)])
+    for key in (0, 250, 499):
+        pool = engine.pool("t", PoolQuery("vector", rows[key : key + 1], 1))
+        assert pool.frame.rows() == [(str(key), key, 0.0)]
+
+
+def test_answers_do_not_depend_on_the_order_of_writing_nor_on_what_else_is_there(engine):
+    rows, q = wide_rows(2000, 33, 4), wide_rows(1, 33, 5)
+    rows[1000:] = rows[:1000]  # every row twice: all scores tie in pairs
+    schema = make_schema((("i64", FieldType.INT64, False),), indexes=(("vector", 33, "SquaredEuclidean"),))
+    answers = []
+    for name, order in (
+        ("a", range(2000)),
+        ("b", range(1999, -1, -1)),
+        ("c", np.random.default_rng(6).permutation(2000)),
+    ):
+        engine.create_table(make_spec(name, schema))
+        for part in np.array_split(np.array(order), 7):
+            engine.upsert(name, [make_row(int(key), rows[key], i64=int(key) % 10) for key in part])
+        answers.append(engine.pool(name, PoolQuery("vector", q, 101)).frame.rows())
+    assert answers[0] == answers[1] == answers[2]
+    few = engine.pool("a", PoolQuery("vector", q, 2000, filter=compare("i64", "=", 3))).frame.rows()
+    everything = engine.pool("a", PoolQuery("vector", q, 2000)).frame.rows()
+    assert few == [row for row in everything if row[1] % 10 == 3]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e19, 1e38])
+def test_extreme_lengths_do_not_spoil_the_order(engine, scale):
+    """Products that overflow or vanish in float32 are decided in float64."""
+    engine.create_table(make_spec())
+    engine.upsert("t", [make_row(key, (scale * key / 100, scale)) for key in range(100)])
+    assert keys(engine.pool("t", query((scale * 0.4, scale), n=1))) == ["40"]
+
+
+def test_an_empty_table_answers(engine):
+    engine.create_table(make_spec())
+    pool = engine.pool("t", query((0, 0), filter=compare("i64", "=", 1), columns=("i64",)))
+    assert (pool.frame.columns, pool.frame.height, pool.matched) == (["pk", "_key", "score", "i64"], 0, 0)
+    assert engine.rows("t", None, ()).frame.height == 0
+
+
+def test_more_may_be_asked_for_than_there_is(table):
+    assert keys(table.pool("t", query((0, 0), n=10_000))) == ["1", "2", "9", "10"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (query((0, 0), index="absent"), HaCode.INDEX_NOT_EXIST),
+        (query((0, 0, 0)), HaCode.QUERY_INVALID),
+        (query((0, float("nan"))), HaCode.QUERY_INVALID),
+        (query((0, float("inf"))), HaCode.QUERY_INVALID),
+        (query((0, 0), n=0), HaCode.QUERY_INVALID),
+        (query((0, 0), score_threshold=float("nan")), HaCode.QUERY_INVALID),
+        (query((0, 0), filter_mode="around"), HaCode.QUERY_INVALID),
+        (PoolQuery("vector", np.zeros((0, 2), np.float32), 1), HaCode.QUERY_INVALID),
+        (PoolQuery("vector", np.zeros(2, np.float32), 1), HaCode.QUERY_INVALID),
+        (PoolQuery("vector", np.zeros((1, 2)), 1), HaCode.QUERY_INVALID),
+        (query((0, 0), columns=("absent",)), HaCode.ATTRIBUTE_NOT_EXIST),
+        (query((0, 0), columns=("vector_field",)), HaCode.ATTRIBUTE_NOT_EXIST),
+    ],
+)
+def test_a_wrong_query_is_refused(table, wrong, code):
+    with pytest.raises(RequestError) as caught:
+        table.pool("t", wrong)
+    assert caught.value.code == code
+
+
+def nested(depth):
+    node = compare("i64", "=", 1)
+    for _ in range(depth):
+        node = Not(node)
+    return node
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (compare("absent", "=", 1), HaCode.ATTRIBUTE_NOT_EXIST),
+        (compare("vector_field", "=", 1), HaCode.ATTRIBUTE_NOT_EXIST),
+        (compare("m", "=", 1), HaCode.ATTRIBUTE_NOT_EXIST),
+        (compare("i64", "=", 1, path="k"), HaCode.ATTRIBUTE_NOT_EXIST),
+        (compare("i64", "=", "1"), HaCode.EXPRESSION_LR_TYPE_NOT_MATCH),
+        (compare("ss", "=", 1), HaCode.EXPRESSION_LR_TYPE_NOT_MATCH),
+        (compare("i64", "=", float("nan")), HaCode.CONST_EXPRESSION_VALUE),
+        (compare("i64", "=", True), HaCode.CONST_EXPRESSION_VALUE),
+        (compare("i64", "~", 1), HaCode.FILTER_CLAUSE),
+        (In(Field("i64"), (Literal(1), Literal("1"))), HaCode.EXPRESSION_LR_TYPE_NOT_MATCH),
+        (Compare("=", Literal(1), Literal(1)), HaCode.EXPRESSION_LR_ALL_CONST_VALUE),
+        (Compare("=", Field("i64"), Field("s")), HaCode.EXPRESSION_LR_TYPE_NOT_MATCH),
+        (Compare("=", Field("i64"), Field("is")), HaCode.EXPRESSION_WITH_MULTI_VALUE),
+        (Compare("=", Field("m", "k"), Field("s")), HaCode.EXPRESSION_WITH_MULTI_VALUE),
+        (And(()), HaCode.FILTER_CLAUSE),
+        (Or(()), HaCode.FILTER_CLAUSE),
+        (Field("i64"), HaCode.FILTER_CLAUSE),
+        (nested(5000), HaCode.FILTER_CLAUSE),
+    ],
+)
+def test_a_wrong_filter_is_refused(table, wrong, code):
+    for call in (lambda: table.rows("t", wrong, ()), lambda: table.pool("t", query((0, 0), filter=wrong))):
+        with pytest.raises(RequestError) as caught:
+            call()
+        assert caught.value.code == code
+
+
+def test_long_and_deep_filters_are_answered(table):
+    many = Or(tuple(compare("i64", "=", value) for value in range(3000)))
+    assert table.rows("t", many, ()).matched == 5
+    assert keys(table.rows("t", nested(150), ())) == ["1"]
+    assert keys(table.rows("t", In(Field("i64"), tuple(map(Literal, range(1, 100_001)))), ())) == [
+        "1",
+        "2",
+        "3",
+        "9",
+        "10",
+    ]
+
+
+def test_a_map_answers_by_key_and_kind(engine):
+    engine.create_table(make_spec())
+    tags = [{"color": "red", "size": 5}, {"color": ["blue", "red"], "size": "5"}, {"size": 5.5}, {"color": []}, None]
+    rows = [make_row(key, m=tag) if tag is not None else Row(str(key), {"id": key}) for key, tag in enumerate(tags)]
+    engine.upsert("t", rows)
+
+    def found(*parts):
+        return keys(engine.rows("t", compare("m", *parts), ()))
+
+    assert found("=", "red", "color") == ["0", "1"]
+    assert found("!=", "red", "color") == []
+    assert found("!=", "blue", "color") == ["0"]
+    assert found("=", 5, "size") == ["0"]
+    assert found("=", "5", "size") == ["1"]
+    assert found(">=", 5, "size") == ["0", "2"]
+    assert found("!=", 5, "size") == ["1", "2"]
+    assert found("=", "red", "absent") == []
+    assert keys(engine.rows("t", Not(compare("m", "=", "red", "color")), ())) == []
+    assert keys(engine.rows("t", In(Field("m", "size"), (Literal("5"), Literal(5.5))), ())) == ["1", "2"]
