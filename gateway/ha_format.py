@@ -71,7 +71,8 @@ def _item(hit: Hit, attributes: Sequence[str]) -> Json:
     """Fields that a row does not have are left out; the attribute block stands only where the clause asked."""
     fields = {name: text(value) for name, value in hit.fields.items()}
     fields |= {name: vector_text(vector) for name, vector in hit.vectors.items()}
-    item: Json = {"fields": fields, "property": {}}
+    # The vendor's distance, which sortExprValues lack where the request has no formula.
+    item: Json = {"fields": fields, "property": {}, "score": hit.score}
     if attributes:
         item["attribute"] = _attributes(hit, attributes)
     return item | {"sortExprValues": [sort_text(value) for value in hit.sort_values], "tracerInfo": ""}

@@ -40,9 +40,8 @@ def open_services(settings: Settings, *, wait_s: float = 0.0) -> Services:
 
     Raises DataFolderBusy, EngineError.
     """
-    from engines.embedded.engine import EmbeddedEngine
-
     from embedding.service import EmbeddingService
+    from engines.embedded.engine import EmbeddedEngine
     from havengate.blobs import FolderBlobStore
 
     engine = EmbeddedEngine.open(settings.data_dir, wait_s=wait_s)

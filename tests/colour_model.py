@@ -16,7 +16,7 @@ COLOURS = {
 class ColourModel:
     dimension = 512
 
-    def __init__(self, settings=None, space="colour-1"):
+    def __init__(self, space="colour-1"):
         self.fingerprint = Fingerprint(space, "numpy")
         self.pictures_seen = 0
 

@@ -19,7 +19,6 @@ def serve(host: str, port: int) -> None:
     Example: havengate serve --port 8000
     """
     from gateway.server import serve as run
-
     from havengate.settings import load_settings
 
     run(load_settings(), host, port)

@@ -13,7 +13,7 @@ import click
 from havengate.demo.contact_sheet import Panel, Shown, write_contact_sheet
 from havengate.demo.process import gateway
 from havengate.demo.samples import TEXT_SAMPLE, Sample, SampleClient, picture_query, text_query
-from havengate.demo.tables import CLOTHES, GENERAL, create_tables, photos, push_clothes, rows
+from havengate.demo.tables import CLOTHES, GENERAL, create_tables, folder, photo, push_clothes, rows
 from havengate.errors import EngineError, SettingsError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HELMET_ZH = "5pGp5omY6L2mJuWktOeblA=="
 _SPORT = "cate_id=1"
-_SHOES = "cate_id=8"
+_SHOES = "cate_id=17"
 
 
 def build_tables(settings: Settings) -> None:
@@ -51,34 +51,39 @@ def run_demo(settings: Settings, out: Path) -> None:
 
 def samples() -> list[Sample]:
     """The seeds' queries on both tables, each with and without a filter."""
-    motocross = _detail(photos(GENERAL) / "kodak05.jpg")
-    shoe = _detail(photos(CLOTHES) / "shoes-03.jpg")
+    motocross = _detail(folder() / GENERAL / "kodak05.jpg")
+    shoe = _detail(folder() / CLOTHES / "shoes-03.jpg")
+    shoes_zh = base64.b64encode("鞋子".encode()).decode()
     return [
-        Sample("motorcycle helmet", "", TEXT_SAMPLE),
-        *_pair(GENERAL, "motorcycle helmet", "", "motorcycle helmet", _SPORT),
-        *_pair(GENERAL, "摩托车&头盔", "motorcycle & helmet", _HELMET_ZH, _SPORT),
-        *_picture_pair(GENERAL, motocross, "GET", _SPORT),
-        *_picture_pair(GENERAL, motocross, "POST", _SPORT),
-        *_pair(CLOTHES, "shoes", "", "shoes", _SHOES),
-        *_pair(CLOTHES, "鞋子", "shoes", base64.b64encode("鞋子".encode()).decode(), _SHOES),
-        *_picture_pair(CLOTHES, shoe, "GET", _SHOES),
-        *_picture_pair(CLOTHES, shoe, "POST", _SHOES),
+        Sample("motorcycle helmet", "", f"in {GENERAL}, the vendor's sample as printed", TEXT_SAMPLE),
+        _words("motorcycle helmet", "", GENERAL, "motorcycle helmet", _SPORT),
+        _words("摩托车&头盔", "motorcycle & helmet", GENERAL, _HELMET_ZH),
+        _words("摩托车&头盔", "motorcycle & helmet", GENERAL, _HELMET_ZH, _SPORT),
+        *_pictures(GENERAL, motocross, _SPORT),
+        _words("shoes", "", CLOTHES, "shoes"),
+        _words("shoes", "", CLOTHES, "shoes", _SHOES),
+        _words("鞋子", "shoes", CLOTHES, shoes_zh),
+        _words("鞋子", "shoes", CLOTHES, shoes_zh, _SHOES),
+        *_pictures(CLOTHES, shoe, _SHOES),
     ]
 
 
-def _pair(table: str, words: str, gloss: str, content: str, filter_: str) -> list[Sample]:
+def _words(words: str, gloss: str, table: str, content: str, filter_: str = "") -> Sample:
+    return Sample(words, gloss, _where(table, filter_), text_query(table, content, filter_))
+
+
+def _pictures(table: str, picture: bytes, filter_: str) -> list[Sample]:
     return [
-        Sample(f"{words} in {table}", gloss, text_query(table, content)),
-        Sample(f"{words} in {table} where {filter_}", gloss, text_query(table, content, filter_)),
+        Sample(
+            f"a picture by {method}", "", _where(table, chosen), picture_query(table, picture, chosen), method, picture
+        )
+        for method in ("GET", "POST")
+        for chosen in ("", filter_)
     ]
 
 
-def _picture_pair(table: str, picture: bytes, method: str, filter_: str) -> list[Sample]:
-    words = f"a picture by {method} in {table}"
-    return [
-        Sample(words, "", picture_query(table, picture), method, picture),
-        Sample(f"{words} where {filter_}", "", picture_query(table, picture, filter_), method, picture),
-    ]
+def _where(table: str, filter_: str) -> str:
+    return f"in {table}" + (f" where {filter_}" if filter_ else "")
 
 
 def _detail(path: Path) -> bytes:
@@ -96,27 +101,23 @@ def _detail(path: Path) -> bytes:
 def _run(client: SampleClient, sample: Sample) -> Panel:
     answer = client.search(sample.query, sample.method)
     if answer["errors"]:
-        raise EngineError(f"{sample.words}: {answer['errors']}")
+        raise EngineError(f"{sample.words} {sample.where}: {answer['errors']}")
     result = answer["result"]
     items, certificate = result["items"], result["certificate"]
     proof = (
         f"{certificate['returned']} of {certificate['matched']} matching rows in the pool "
         f"(n={certificate['requested']}, {certificate['strategy']})"
     )
-    click.echo(f"\n{sample.words}" + (f"  ({sample.gloss})" if sample.gloss else ""))
+    click.echo(f"\n{sample.words}  " + (f"({sample.gloss})  " if sample.gloss else "") + sample.where)
     for item in items:
         fields = item["fields"]
         click.echo(f"  {fields['id']:>4}  {item['score']:.4f}  cate_id={fields['cate_id']:<3} {fields['title']}")
     click.echo(f"  certificate: {proof}")
-    return Panel(sample.words, sample.gloss, proof, sample.picture, _shown(items))
+    return Panel(sample.words, sample.gloss, f"{sample.where}\n{proof}", sample.picture, _shown(items))
 
 
 def _shown(items: Sequence[dict[str, Any]]) -> list[Shown]:
-    files = {
-        str(row["id"]): photos(table) / str(row["vector_source_image"])[1:]
-        for table in (GENERAL, CLOTHES)
-        for row in rows(table)
-    }
+    files = {str(row["id"]): photo(row) for row in rows(GENERAL)}
     return [
         Shown(
             title=item["fields"]["title"],

@@ -20,10 +20,11 @@ TEXT_SAMPLE = (
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One query of the demo: what a person reads, and what goes over the wire."""
+    """One query of the demo: what a person reads (``where``: table, filter, method), and what goes over the wire."""
 
     words: str
     gloss: str
+    where: str
     query: str
     method: str = "GET"
     picture: bytes | None = None

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 _PAGE, _CARD, _LINE = "#f4f4f1", "#ffffff", "#e4e4df"
 _INK, _SOFT, _MARK = "#1c1d1f", "#6a6d73", "#b4431f"
-_WIDTH, _MARGIN, _PADDING, _GAP = 1600, 40, 28, 20
-_WORDS = 300
-_TILE, _COLUMNS = 170, 6
+_WIDTH, _MARGIN, _PADDING, _GAP = 2000, 40, 28, 20
+_ACROSS = 2
+_CARD_WIDTH = (_WIDTH - 2 * _MARGIN - (_ACROSS - 1) * _GAP) // _ACROSS
+_WORDS = 230
+_TILE, _COLUMNS = 146, 4
 _CAPTION = 92
 _HEADER = 130
 _QUERY, _GLOSS, _NOTE, _TITLE, _FACTS = 28, 20, 16, 16, 14
@@ -30,18 +32,24 @@ _SHARP = 4  # letters are drawn larger and scaled down: at their own size they w
 
 
 def draw(panels: Sequence[Panel], heading: str) -> Image.Image:
-    """The sheet, 1600 pixels wide. Raises PictureError for bytes that are no picture."""
+    """The sheet, 2000 pixels wide, two cards side by side. Raises PictureError for bytes that are no picture."""
     fonts = FontBook()
     cards = [_card(panel, fonts) for panel in panels]
-    height = _HEADER + sum(card.height + _GAP for card in cards) + _MARGIN
+    rows = [cards[place : place + _ACROSS] for place in range(0, len(cards), _ACROSS)]
+    height = _HEADER + sum(_row_height(row) + _GAP for row in rows) + _MARGIN
     sheet = Image.new("RGB", (_WIDTH, height), _PAGE)
     pen = _Pen(sheet, fonts)
     pen.text((_MARGIN, 44), heading, 38, _INK)
     top = _HEADER
-    for card in cards:
-        sheet.paste(card, (_MARGIN, top))
-        top += card.height + _GAP
+    for row in rows:
+        for column, card in enumerate(row):
+            sheet.paste(card, (_MARGIN + column * (_CARD_WIDTH + _GAP), top))
+        top += _row_height(row) + _GAP
     return sheet
+
+
+def _row_height(row: Sequence[Image.Image]) -> int:
+    return max(card.height for card in row)
 
 
 def printable(panel: Panel, fonts: FontBook) -> tuple[str, str]:
@@ -78,7 +86,7 @@ class _Pen:
 
 def _card(panel: Panel, fonts: FontBook) -> Image.Image:
     rows = max(1, -(-len(panel.hits) // _COLUMNS))
-    tall = Image.new("RGB", (_WIDTH - 2 * _MARGIN, 2000 + rows * (_TILE + _CAPTION)), _CARD)
+    tall = Image.new("RGB", (_CARD_WIDTH, 2000 + rows * (_TILE + _CAPTION)), _CARD)
     pen = _Pen(tall, fonts)
     bottom = max(_words(pen, panel, fonts), _hits(pen, panel.hits))
     card = tall.crop((0, 0, tall.width, bottom + _PADDING))
@@ -105,7 +113,7 @@ def _hits(pen: _Pen, hits: Sequence[Shown]) -> int:
     left = _PADDING + _WORDS + _PADDING
     if not hits:
         return pen.text((left, _PADDING), "no pictures found", _TITLE, _SOFT)
-    step = (_WIDTH - 2 * _MARGIN - _PADDING - left + _GAP) // _COLUMNS
+    step = (_CARD_WIDTH - _PADDING - left + _GAP) // _COLUMNS
     for place, hit in enumerate(hits):
         row, column = divmod(place, _COLUMNS)
         x, y = left + column * step, _PADDING + row * (_TILE + _CAPTION + _GAP)

@@ -1,4 +1,4 @@
-"""The demo's two tables: `general` read from a folder as if it were a bucket, `clothes` pushed by the vendor's SDK."""
+"""The demo's two tables: `general` reads all photos from a bucket folder, `clothes` is pushed by the vendor's SDK."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def create_tables(settings: Settings) -> bool:
     with services(settings, wait_s=2.0) as opened:
         names = opened.tables.names()
         if GENERAL not in names:
-            _create(opened, GENERAL, _schema("oss", endpoint=photos("").as_uri(), bucket=GENERAL))
+            _create(opened, GENERAL, _schema("oss", endpoint=folder().as_uri()))
         if CLOTHES not in names:
             _create(opened, CLOTHES, _schema("base64"))
         if opened.engine.stats(GENERAL).rows < len(rows(GENERAL)):
@@ -48,22 +48,32 @@ def push_clothes(client: SampleClient) -> None:
             bar.update(len(batch))
 
 
-def photos(table: str) -> Path:
-    """The folder of a table's bundled photos."""
+def folder() -> Path:
+    """The folder of the bundled photos, the bucket of `general`."""
     import examples
 
-    return examples.folder().resolve() / table
+    return examples.folder().resolve()
 
 
 def rows(table: str) -> list[dict[str, object]]:
-    """The table's manifest: id, vector_source_image, cate_id, title."""
-    lines = (photos(table) / f"{table}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+    """A table's rows: id, vector_source_image (a path in ``folder()``), cate_id, title."""
+    subjects = (GENERAL, CLOTHES) if table == GENERAL else (CLOTHES,)
+    return [row for subject in subjects for row in _manifest(subject)]
+
+
+def photo(row: dict[str, object]) -> Path:
+    """The file of a row."""
+    return folder() / str(row["vector_source_image"]).lstrip("/")
+
+
+def _manifest(subject: str) -> list[dict[str, object]]:
+    lines = (folder() / subject / f"{subject}.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [row | {"vector_source_image": f"/{subject}{row['vector_source_image']}"} for row in rows]
 
 
 def _base64(row: dict[str, object]) -> str:
-    path = photos(CLOTHES) / str(row["vector_source_image"]).lstrip("/")
-    return base64.b64encode(path.read_bytes()).decode()
+    return base64.b64encode(photo(row).read_bytes()).decode()
 
 
 def _schema(kind: str, **source: str) -> VendorSchema:
@@ -82,14 +92,12 @@ def _create(opened: Services, name: str, schema: VendorSchema) -> None:
 def _fill_general(opened: Services) -> None:
     from tqdm import tqdm
 
-    from ingest.files import count_items, read_items
+    from ingest.files import Item
     from ingest.load import load
 
-    manifest = photos(GENERAL) / f"{GENERAL}.jsonl"
-    table = opened.engine.table(GENERAL)
-    items = read_items(manifest, table, opened.settings.limits.picture_bytes)
-    with tqdm(total=count_items(manifest), unit="pictures", desc=f"{GENERAL}: reading the folder") as bar:
-        load(opened.documents, table, items, reject=_refuse, progress=bar.update)
+    items = [Item(str(photo(row)), row) for row in rows(GENERAL)]
+    with tqdm(total=len(items), unit="pictures", desc=f"{GENERAL}: reading the folder") as bar:
+        load(opened.documents, opened.engine.table(GENERAL), items, reject=_refuse, progress=bar.update)
 
 
 def _refuse(place: str, reason: str) -> None:

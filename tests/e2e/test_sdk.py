@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from havengate.demo.tables import photos
+from havengate.demo.tables import folder
 
 HERE = Path(__file__).parent
 KODAK05 = "9"
@@ -42,7 +42,7 @@ def python_of():
 def test_the_samples_find_the_motocross_photo(endpoint, python_of, version, mode):
     command = [python_of(version), "-W", "ignore", str(HERE / "sdk_samples.py"), endpoint]
     done = subprocess.run(
-        [*command, str(photos("general") / "kodak05.jpg"), mode],
+        [*command, str(folder() / "general" / "kodak05.jpg"), mode],
         capture_output=True,
         text=True,
         check=False,

@@ -13,6 +13,7 @@ from havengate.errors import ModelError, RequestError
 from havengate.types import Fingerprint
 from schemas.settings import TableSettings
 from schemas.templates import template
+from schemas.vendor import read_schema
 
 
 def add(key, colour="red", **fields):
@@ -115,12 +116,12 @@ def test_a_pushed_vector_is_taken_as_it_is(services, photos, model):
     assert model.pictures_seen == seen
 
 
-def test_pictures_come_back_byte_for_byte(services, photos):
-    for key, text in ((30, base64.b64encode(picture("green")).decode()), (31, "")):
-        text = text or "data:image/png;base64," + base64.urlsafe_b64encode(picture("blue")).decode()
-        services.documents.push(photos, [Command("add", {"id": key, "vector_source_image": text})])
-        (row,) = rows(services, photos, key, output_fields=("id", "vector_source_image"))
-        assert row.fields["vector_source_image"] == text
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
+def test_pictures_come_back_byte_for_byte(services, photos, prefix):
+    text = prefix + base64.urlsafe_b64encode(picture("blue")).decode()
+    services.documents.push(photos, [Command("add", {"id": 30, "vector_source_image": text})])
+    (row,) = rows(services, photos, 30, output_fields=("id", "vector_source_image"))
+    assert row.fields["vector_source_image"] == text
 
 
 def blob_count(services):
@@ -189,11 +190,24 @@ def test_paths_name_pictures_in_the_bucket_folder(services, tmp_path):
     assert row.fields["vector_source_image"] == "/Test image/10031.png"
 
 
-def test_vectors_of_a_table_without_a_model_have_the_indexes_own_dimension(services):
-    schema = template("push").to_json()
-    text = json.dumps(schema)
-    from schemas.vendor import read_schema
-
-    table = services.tables.create("bare", read_schema(text), TableSettings())
-    (index,) = table.schema.vector_indexes.values()
-    assert index.model in {None, "builtin"}
+def test_a_table_without_a_model_takes_vectors_of_its_own_dimension(services):
+    schema = {
+        "fields": [
+            {"field_name": "id", "field_type": "STRING"},
+            {"field_name": "v", "field_type": "FLOAT", "multi_value": True},
+        ],
+        "indexs": [
+            {"index_name": "id", "index_type": "PRIMARYKEY64", "index_fields": "id"},
+            {
+                "index_name": "v",
+                "index_type": "CUSTOMIZED",
+                "index_fields": [{"field_name": "id"}, {"field_name": "v"}],
+                "parameters": {"dimension": "3", "distance_type": "InnerProduct"},
+            },
+        ],
+    }
+    table = services.tables.create("bare", read_schema(json.dumps(schema)), TableSettings())
+    commands = [Command("add", {"id": "a", "v": [1, 2, 3]}), Command("add", {"id": "b", "v": [1, 2]})]
+    report = services.documents.push(table, commands)
+    assert [failure.pk for failure in report.failures] == ["b"]
+    assert table.fingerprints == {}
