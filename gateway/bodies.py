@@ -63,7 +63,8 @@ def decode_json(raw: bytes) -> Any:
         raise _bad_json(f"byte {error.start} is not UTF-8") from error
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
-        if b"\\ud" in raw or b"\\uD" in raw:
+        # One byte is found far faster in megabytes than three.
+        if b"\\" in raw and (b"\\ud" in raw or b"\\uD" in raw):
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise _bad_json(f"{error.msg} at character {error.pos}") from error
