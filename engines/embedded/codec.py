@@ -20,8 +20,16 @@ def decode_spec(text: str, where: str) -> TableSpec:
     """Raises EngineError naming ``where`` when the text is damaged or was written by a newer version."""
     try:
         content = json.loads(text)
-        if content.pop("format") != FORMAT:
-            raise EngineError(f"{where} was written by a newer version of havengate")
-        return TypeAdapter(TableSpec).validate_python(content)
-    except (ValueError, KeyError, AttributeError, ValidationError) as error:
-        raise EngineError(f"{where} is damaged ({error}); restore it from a backup") from error
+        written = content["format"]
+        if written == FORMAT:
+            return TypeAdapter(TableSpec).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _damaged(where, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(where, repr(error)) from error
+    raise EngineError(f"{where} has format {written}, this version reads {FORMAT}; use a newer version of havengate")
+
+
+def _damaged(where: str, why: str) -> EngineError:
+    return EngineError(f"{where} is damaged ({why}); restore it from a backup")

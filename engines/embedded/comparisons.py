@@ -116,7 +116,7 @@ def _compare_integer_with_float(integer: pl.Expr, op: CompareOp, real: pl.Expr) 
     integer = integer.cast(pl.Int128)
     floor, ceiling = real.floor().cast(pl.Int128), real.ceil().cast(pl.Int128)
     if op in ("=", "!="):
-        equal = (integer == floor) & (floor == ceiling)
+        equal = (integer == floor) & (integer == ceiling)
         return equal if op == "=" else ~equal
     return _OPERATORS[op](integer, ceiling if op in ("<", ">=") else floor)
 

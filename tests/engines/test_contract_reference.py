@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 
 import numpy as np
+from engine_reference import Reference
+from engine_samples import ALL_KINDS, make_schema, make_spec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine_reference import Reference
-from engine_samples import ALL_KINDS, make_schema, make_spec
 from engines.contract import PoolQuery
 from havengate.types import And, Compare, Field, In, Literal, Not, Or, Row
 from schemas.table import FieldType

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-
 from engine_samples import compare, keys, make_row, make_schema, make_spec, query
+
 from engines.contract import PoolQuery
 from havengate.codes import HaCode
 from havengate.errors import RequestError

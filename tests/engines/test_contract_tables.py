@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from engine_samples import full_spec, keys, make_row, make_schema, make_spec, query
+
 from havengate.errors import SchemaError, TableExists, UnknownTable
 from schemas.settings import TableSettings
 from schemas.table import FieldType

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from engine_samples import compare, keys, make_row, make_schema, make_spec, query, vector
+
 from havengate.errors import RequestError
 from havengate.types import Row
 from schemas.table import FieldType
