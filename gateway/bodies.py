@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import zlib
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any
 
+from pydantic_core import from_json
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
 from havengate.codes import HaCode
@@ -53,28 +53,15 @@ def inflate(raw: bytes, encoding: str, limit: int) -> bytes:
 
 
 def decode_json(raw: bytes) -> Any:
-    """JSON as the standard has it: strict UTF-8, no NaN or Infinity, no lone surrogates.
+    """JSON as the standard has it: strict UTF-8, no NaN or Infinity, no lone surrogates, at most 200 levels.
 
     Raises RequestError saying where it stops being that.
     """
     try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _bad_json(f"byte {error.start} is not UTF-8") from error
-    try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-        # One byte is found far faster in megabytes than three.
-        if b"\\" in raw and (b"\\ud" in raw or b"\\uD" in raw):
-            json.dumps(value, ensure_ascii=False).encode()
-    except json.JSONDecodeError as error:
-        raise _bad_json(f"{error.msg} at character {error.pos}") from error
-    except RecursionError as error:
-        raise _bad_json("it is nested too deeply") from error
-    except UnicodeEncodeError as error:
-        raise _bad_json("an escape is half of a surrogate pair") from error
+        # Many times faster than json.loads on a picture's Base64 or a push's vectors.
+        return from_json(raw, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
-        raise _bad_json("a number has too many digits") from error
-    return value
+        raise _bad_json(str(error)) from error
 
 
 def json_object(request: Request, limit: int) -> dict[str, Any]:
@@ -100,10 +87,6 @@ def _read(stream: IO[bytes], limit: int) -> bytes:
         chunks.append(chunk)
         size += len(chunk)
     raise _too_large(limit)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise _bad_json(f"{name} is not a JSON number")
 
 
 def _bad_json(reason: str) -> RequestError:

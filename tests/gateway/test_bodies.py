@@ -79,16 +79,17 @@ def test_a_stream_that_does_not_inflate_is_refused(packed, encoding, says):
 @pytest.mark.parametrize(
     ("raw", "says"),
     [
-        (b"", "character 0"),
-        (b"{", "character 1"),
-        (b'{"a": NaN}', "NaN"),
-        (b'{"a": -Infinity}', "-Infinity"),
-        (b'{"a": "\xff"}', "byte 7 is not UTF-8"),
-        ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
-        (b'{"a": "\\ud800"}', "surrogate"),
+        (b"", "line 1 column 0"),
+        (b"{", "line 1 column 1"),
+        (b"{} x", "trailing characters"),
+        (b'{"a": NaN}', "line 1 column 7"),
+        (b'{"a": -Infinity}', "invalid number"),
+        (b'{"a": "\xff"}', "unicode"),
+        ('{"a": 1}'.encode("utf-16"), "line 1 column 1"),
+        (b'{"a": "\\ud800"}', "hex escape"),
         (b'{"a": "\\uDfff"}', "surrogate"),
-        (b"[" * 200_000, "nested too deeply"),
-        (b"1" * 5000, "too many digits"),
+        (b"[" * 200_000, "recursion limit"),
+        (b"1" * 5000, "out of range"),
     ],
 )
 def test_what_is_not_json_is_refused(raw, says):

@@ -134,7 +134,7 @@ def test_an_unexpected_error_is_http_500_without_details(services, client):
     services.searcher.result = ZeroDivisionError("the secret is 42")
     answer = get(client, QUERY)
     assert (answer.status_code, answer.json["code"]) == (500, "500")
-    assert "42" not in answer.text
+    assert "secret" not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_sql_is_refused(services, client, send):
         (lambda client: client.post("/query"), "not JSON"),
         (lambda client: client.post("/query", json={}), "assemblyQuery"),
         (lambda client: client.post("/query", json={"assemblyQuery": 5}), "assemblyQuery"),
-        (lambda client: client.post("/query", data=b'{"assemblyQuery": "\\ud800"}'), "surrogate"),
+        (lambda client: client.post("/query", data=b'{"assemblyQuery": "\\ud800"}'), "hex escape"),
     ],
 )
 def test_a_request_without_a_query_says_what_is_missing(client, send, says):

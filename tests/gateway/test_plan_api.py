@@ -61,5 +61,5 @@ def test_an_unexpected_error_tells_no_details(services, client):
     services.searcher.result = ZeroDivisionError("the secret is 42")
     answer = search(client)
     assert (answer.status_code, answer.json["code"]) == (500, "500")
-    assert "42" not in answer.text
+    assert "secret" not in answer.text
     assert answer.headers["X-Opensearch-Request-ID"] in answer.json["message"]

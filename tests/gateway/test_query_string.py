@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.query_string import parameter
 from havengate.errors import RequestError
 
-ODD_BYTES = st.lists(st.sampled_from([b"%", b"2", b"B", b"b", b"+", b"=", b"%2B", b"%25", b"x", b"\n", b"_", b" "]))
+ODD_BYTES = st.lists(st.sampled_from([b"%", b"4", b"1", b"g", b"+", b"=", b"%2B", b"%25", b"x", b"\n", b"_", b" "]))
 
 
 @given(st.text())
