@@ -53,9 +53,12 @@ def _acquire(fd: int, data_dir: Path, wait_s: float) -> None:
 
 
 def _holder(data_dir: Path) -> str:
-    # The pid is empty for the instant between another process's lock and its write.
+    """The server that a person would stop, else whoever holds the lock (a server's worker process)."""
     try:
-        pid = (data_dir / "lock").read_text().strip() or str(json.loads((data_dir / "server.json").read_text())["pid"])
+        server = json.loads((data_dir / "server.json").read_text())
+        os.kill(int(server["pid"]), 0)
     except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
-    return f"pid {pid}"
+        # The pid is empty for the instant between another process's lock and its write.
+        pid = (data_dir / "lock").read_text().strip()
+        return f"pid {pid}" if pid else "another process"
+    return f"the server at {server.get('url')}, pid {server['pid']}"

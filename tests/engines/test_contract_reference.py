@@ -68,7 +68,9 @@ def rows(draw, schema, *, whole=True):
         if draw(st.integers(0, 3)):
             size = index.dimension
             vectors[name] = np.array(draw(st.lists(COORDINATES, min_size=size, max_size=size)), np.float32)
-    return Row(str(key), fields, vectors, {name: draw(st.sampled_from("pqr")) for name in vectors})
+    return Row(
+        str(key), fields, vectors, {name: draw(st.sampled_from("pqr")) for name in vectors if draw(st.booleans())}
+    )
 
 
 def filters(schema):

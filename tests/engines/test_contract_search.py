@@ -133,6 +133,22 @@ def test_extreme_lengths_do_not_spoil_the_order(engine, scale):
     assert keys(engine.pool("t", query((scale * 0.4, scale), n=1))) == ["40"]
 
 
+def test_overflow_in_one_row_does_not_hide_another(engine):
+    engine.create_table(make_spec())
+    engine.upsert("t", [make_row(1, (-1e38, 0)), make_row(2, (0, 1e38))])
+    assert keys(engine.pool("t", query((1e38, 0), n=1))) == ["2"]
+
+
+def test_neighbours_closer_than_float32_products_can_tell_are_told_apart(engine):
+    """Far from the origin the products' rounding is larger than the distances themselves."""
+    near = np.random.default_rng(7).permutation(1000).astype(np.float32)
+    engine.create_table(make_spec())
+    engine.upsert("t", [make_row(key, (3000, 1000 + step / 4096)) for key, step in enumerate(near)])
+    pool = engine.pool("t", query((3000, 1000), n=20))
+    assert keys(pool) == [str(key) for key in np.argsort(near)[:20]]
+    assert pool.frame["score"].to_list() == [(step / 4096) ** 2 for step in range(20)]
+
+
 def test_an_empty_table_answers(engine):
     engine.create_table(make_spec())
     pool = engine.pool("t", query((0, 0), filter=compare("i64", "=", 1), columns=("i64",)))
@@ -236,3 +252,11 @@ def test_a_map_answers_by_key_and_kind(engine):
     assert found("=", "red", "absent") == []
     assert keys(engine.rows("t", Not(compare("m", "=", "red", "color")), ())) == []
     assert keys(engine.rows("t", In(Field("m", "size"), (Literal("5"), Literal(5.5))), ())) == ["1", "2"]
+
+
+def test_a_field_named_like_a_result_column_filters_but_is_no_column(engine):
+    engine.create_table(make_spec(schema=make_schema((("score", FieldType.INT64, False),))))
+    engine.upsert("t", [make_row(1, (0, 0), score=5)])
+    assert engine.pool("t", query((0, 0), filter=compare("score", "=", 5))).frame["score"].to_list() == [0.0]
+    with pytest.raises(RequestError, match="score"):
+        engine.pool("t", query((0, 0), columns=("score",)))

@@ -67,6 +67,14 @@ def test_a_new_vector_without_a_source_forgets_the_old_source(table):
     assert table.pool("t", query((3, 4))).frame["score"].to_list() == [0.0]
 
 
+def test_of_two_updates_in_one_call_the_later_source_counts(table):
+    table.upsert("t", [make_row(1, (0, 0))])
+    table.update_fields("t", [make_row(1, (1, 2), "a"), make_row(1, (3, 4))])
+    assert table.vectors_by_source("t", "vector_field", ["a"]) == {}
+    table.update_fields("t", [make_row(1, (5, 6), "b"), Row("1", {"s": "x"})])
+    assert table.vectors_by_source("t", "vector_field", ["b"])["b"].tolist() == [5, 6]
+
+
 def test_deleting_counts_the_rows_that_were_there(table):
     table.upsert("t", [make_row(key, (key, 0), "h") for key in (1, 2, 3)])
     assert table.delete("t", ["3", "9", "1", "3"]) == 2
