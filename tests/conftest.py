@@ -1,25 +1,20 @@
-import base64
+import os
 from dataclasses import replace
 
 import pytest
-from colour_model import ColourModel, picture
+from colour_model import ColourModel
+from support import EXTRA_FIELDS, open_colour_services, photo_row, run_cli
 
-from embedding.service import EmbeddingService
-from engines.embedded.engine import EmbeddedEngine
-from havengate.blobs import FolderBlobStore
+from havengate.demo.process import gateway
 from havengate.documents import Command, Documents
 from havengate.search import Searcher
-from havengate.services import Services
 from havengate.settings import Settings
-from havengate.tables import Tables
 from schemas.settings import TableSettings
 from schemas.templates import template
 
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch):
-    import os
-
     for name in os.environ:
         if name.startswith("HAVENGATE_"):
             monkeypatch.delenv(name)
@@ -28,21 +23,6 @@ def _no_settings_from_outside(monkeypatch):
 @pytest.fixture
 def model():
     return ColourModel()
-
-
-def open_colour_services(settings, model):
-    """Services as an entry point opens them, but for the model."""
-    engine = EmbeddedEngine.open(settings.data_dir)
-    embedding = EmbeddingService(settings.embedding, {"builtin": lambda _: model})
-    blobs = FolderBlobStore(settings.data_dir / "blobs")
-    return Services(
-        settings=settings,
-        engine=engine,
-        embedding=embedding,
-        tables=Tables(engine, embedding, blobs, settings.default_table),
-        searcher=Searcher(engine, embedding, blobs, settings.limits),
-        documents=Documents(engine, embedding, blobs, settings),
-    )
 
 
 @pytest.fixture
@@ -55,19 +35,6 @@ def services(settings, model):
     opened = open_colour_services(settings, model)
     yield opened
     opened.close()
-
-
-EXTRA_FIELDS = (
-    {"field_name": "title", "field_type": "STRING"},
-    {"field_name": "price", "field_type": "FLOAT"},
-    {"field_name": "labels", "field_type": "STRING", "multi_value": True},
-    {"field_name": "tags", "field_type": "MAP"},
-)
-
-
-def photo_row(key, colour, **fields):
-    """A row of the table `photos` with a picture of one colour."""
-    return {"id": key, "vector_source_image": base64.b64encode(picture(colour)).decode(), **fields}
 
 
 @pytest.fixture
@@ -99,3 +66,17 @@ def with_settings(services):
         )
 
     return change
+
+
+@pytest.fixture(scope="session")
+def demo_data(tmp_path_factory):
+    data_dir = tmp_path_factory.mktemp("demo") / "data"
+    run_cli(data_dir, "demo", "--tables-only")
+    return data_dir
+
+
+@pytest.fixture(scope="session")
+def endpoint(demo_data):
+    """A real gateway process over the tables general and clothes."""
+    with gateway(demo_data) as address:
+        yield address

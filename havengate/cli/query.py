@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,9 @@ def search(  # noqa: PLR0917  (click passes them by name)
 
     if sum(given is not None for given in (query, text, image)) != 1:
         raise click.UsageError("give one of: a HA3 string, --text, --image")
-    with open_folder() as services:
-        plan = ha_plan(services, query) if query is not None else _simple_plan(services, table_name, text, image, hits)
+    request = as_request(query or "")
+    with open_folder() as services, pointing_at(request):
+        plan = _simple_plan(services, table_name, text, image, hits) if query is None else _ha_plan(services, request)
         result = services.searcher.search(plan)
     _print_result(result, as_json)
 
@@ -56,10 +58,8 @@ def parse(query: str) -> None:
     from query_parser.parse import parse_request
     from query_parser.show import show_request
 
-    try:
+    with pointing_at(query):
         request = parse_request(query)
-    except RequestError as error:
-        raise RequestError(f"{int(error.code)} {error.pointed(query)}", code=error.code) from error
     click.echo(json.dumps(show_request(request), ensure_ascii=False, indent=2))
 
 
@@ -74,8 +74,9 @@ def explain(query: str) -> None:
     from havengate.cli.common import open_folder
     from havengate.plan_json import plan_to_json
 
-    with open_folder() as services:
-        plan = ha_plan(services, query)
+    request = as_request(query)
+    with open_folder() as services, pointing_at(request):
+        plan = _ha_plan(services, request)
         schema = services.engine.table(plan.table).schema
         bound = bind(plan, schema, window=services.settings.limits.window)
     click.echo(json.dumps(plan_to_json(bound, whole_pictures=False), ensure_ascii=False, indent=2))
@@ -83,27 +84,37 @@ def explain(query: str) -> None:
         click.echo(f"warning: {warning}", err=True)
 
 
-def ha_plan(services: Services, query: str) -> SearchPlan:
-    """The plan of a HA3 string; a bare query clause, as the vendor's console takes it, is one too."""
+def as_request(query: str) -> str:
+    """A whole HA3 request; a bare query clause, as the vendor's console takes it, gets ``query=`` in front."""
+    from query_parser.parse import parse_request
+
+    try:
+        parse_request(query)
+    except RequestError as error:
+        if error.code in (HaCode.UNKNOWN_CLAUSE, HaCode.KEY_VALUE_PAIR):
+            return f"query={query}"
+    return query
+
+
+@contextmanager
+def pointing_at(query: str) -> Iterator[None]:
+    """Errors inside carry the engine's code and an excerpt of the query with carets."""
+    try:
+        yield
+    except RequestError as error:
+        raise RequestError(f"{int(error.code)} {error.pointed(query)}", code=error.code) from error
+
+
+def _ha_plan(services: Services, request: str) -> SearchPlan:
     from query_parser.parse import parse_request
     from query_parser.plan import plan_request
 
-    try:
-        try:
-            request = parse_request(query)
-        except RequestError as error:
-            if error.code not in (HaCode.UNKNOWN_CLAUSE, HaCode.KEY_VALUE_PAIR):
-                raise
-            query = f"query={query}"
-            request = parse_request(query)
-        return plan_request(
-            request,
-            services.tables.resolve,
-            index_aliases=services.settings.alias_set,
-            window=services.settings.limits.window,
-        )
-    except RequestError as error:
-        raise RequestError(f"{int(error.code)} {error.pointed(query)}", code=error.code) from error
+    return plan_request(
+        parse_request(request),
+        services.tables.resolve,
+        index_aliases=services.settings.alias_set,
+        window=services.settings.limits.window,
+    )
 
 
 def _simple_plan(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from havengate.demo.samples import SampleClient
     from havengate.services import Services
     from havengate.settings import Settings
+    from schemas.templates import Kind
     from schemas.vendor import VendorSchema
 
 GENERAL, CLOTHES = "general", "clothes"
@@ -76,7 +77,7 @@ def _base64(row: dict[str, object]) -> str:
     return base64.b64encode(photo(row).read_bytes()).decode()
 
 
-def _schema(kind: str, **source: str) -> VendorSchema:
+def _schema(kind: Kind, **source: str) -> VendorSchema:
     from schemas.templates import template
 
     title = {"field_name": "title", "field_type": "STRING"}

@@ -1,7 +1,7 @@
 """`havengate demo` as a user runs it, and what it leaves behind."""
 
-from conftest import run_cli
 from PIL import Image
+from support import run_cli
 
 
 def test_the_demo_runs_again_over_its_tables(demo_data, tmp_path):

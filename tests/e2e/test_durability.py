@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from conftest import run_cli
+from support import run_cli
 
 from schemas.templates import template
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from colour_model import picture
-from conftest import photo_row
+from support import photo_row
 
 from havengate.codes import HaCode
 from havengate.documents import Command

