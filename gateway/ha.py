@@ -84,7 +84,7 @@ def _answer(services: Services, text: str) -> Response:
     plan = plan_request(
         parsed,
         services.tables.resolve,
-        index_aliases=frozenset(settings.index_aliases.split(",")),
+        index_aliases=settings.alias_set,
         window=settings.limits.window,
     )
     result = services.searcher.search(plan)

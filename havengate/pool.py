@@ -11,15 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from havengate.types import And, AndNot, BoolNode, Or, Rank, Scalar, SortKey, VectorTerm
+from havengate.types import KEY, PK, SCORE, And, AndNot, BoolNode, Or, Rank, Scalar, SortKey, VectorTerm
 
 if TYPE_CHECKING:
     import polars as pl
 
     from schemas.table import TableSchema
 
-_RANK = "_rank"
-_SCORE = "_score:"
+_RANK = "#rank"
+_SEEN = "#seen"
+_OF = f"{SCORE}:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,13 @@ class PageRow:
 
 
 def combine(node: BoolNode, pools: Mapping[int, pl.DataFrame], schema: TableSchema) -> pl.DataFrame:
-    """The tree's rows, one ``_score:<index>`` column per index; ``pools`` by id() of their vector term."""
+    """The tree's rows, one ``#score:<index>`` column per index; ``pools`` by id() of their vector term."""
     match node:
         case VectorTerm():
-            return pools[id(node)].rename({"score": _SCORE + node.index})
+            return pools[id(node)].rename({SCORE: _OF + node.index})
         case AndNot():
             keep, drop = combine(node.keep, pools, schema), combine(node.drop, pools, schema)
-            return keep.join(drop.select("pk"), on="pk", how="anti")
+            return keep.join(drop.select(PK), on=PK, how="anti")
         case And() | Or():
             frames = [combine(item, pools, schema) for item in node.items]
             return _merge(frames, schema, everywhere=isinstance(node, And))
@@ -48,13 +49,13 @@ def _merge(frames: list[pl.DataFrame], schema: TableSchema, *, everywhere: bool)
     import polars as pl
 
     together = pl.concat(frames, how="diagonal")
-    scores = [name for name in together.columns if name.startswith(_SCORE)]
+    scores = [name for name in together.columns if name.startswith(_OF)]
     merged = [_merged_score(name, schema, add=everywhere) for name in scores]
-    others = [pl.col(name).first() for name in together.columns if name not in scores and name != "pk"]
-    grouped = together.group_by("pk").agg(*merged, *others, pl.len().alias("_seen"))
+    others = [pl.col(name).first() for name in together.columns if name not in scores and name != PK]
+    grouped = together.group_by(PK).agg(*merged, *others, pl.len().alias(_SEEN))
     if everywhere:
-        grouped = grouped.filter(pl.col("_seen") == len(frames))
-    return grouped.drop("_seen")
+        grouped = grouped.filter(pl.col(_SEEN) == len(frames))
+    return grouped.drop(_SEEN)
 
 
 def _merged_score(column: str, schema: TableSchema, *, add: bool) -> pl.Expr:
@@ -63,7 +64,7 @@ def _merged_score(column: str, schema: TableSchema, *, add: bool) -> pl.Expr:
     score = pl.col(column)
     if add:
         return pl.when(score.count() > 0).then(score.sum()).alias(column)
-    closest = schema.vector_indexes[column.removeprefix(_SCORE)].distance == "SquaredEuclidean"
+    closest = schema.vector_indexes[column.removeprefix(_OF)].distance == "SquaredEuclidean"
     return score.min() if closest else score.max()
 
 
@@ -71,20 +72,20 @@ def rank(frame: pl.DataFrame, formula: Rank, schema: TableSchema) -> pl.DataFram
     """The frame with RANK and the vendor's score of each row beside its attributes."""
     import polars as pl
 
-    scores = [name for name in frame.columns if name.startswith(_SCORE)]
+    scores = [name for name in frame.columns if name.startswith(_OF)]
     if not scores:
-        return frame.with_columns(pl.lit(0.0).alias(_RANK), pl.lit(None, pl.Float64).alias("score"))
+        return frame.with_columns(pl.lit(0.0).alias(_RANK), pl.lit(None, pl.Float64).alias(SCORE))
     if formula.proxima_index is not None:
-        chosen = pl.col(_SCORE + formula.proxima_index)
-        return frame.with_columns(chosen.alias(_RANK), chosen.alias("score"))
+        chosen = pl.col(_OF + formula.proxima_index)
+        return frame.with_columns(chosen.alias(_RANK), chosen.alias(SCORE))
     similarity = pl.sum_horizontal(*(_similarity(name, schema) for name in scores), ignore_nulls=True)
-    return frame.with_columns(similarity.alias(_RANK), pl.coalesce(scores).alias("score"))
+    return frame.with_columns(similarity.alias(_RANK), pl.coalesce(scores).alias(SCORE))
 
 
 def _similarity(column: str, schema: TableSchema) -> pl.Expr:
     import polars as pl
 
-    if schema.vector_indexes[column.removeprefix(_SCORE)].distance == "SquaredEuclidean":
+    if schema.vector_indexes[column.removeprefix(_OF)].distance == "SquaredEuclidean":
         return 1.0 / (1.0 + pl.col(column))
     return pl.col(column)
 
@@ -93,10 +94,10 @@ def page(frame: pl.DataFrame, sort: tuple[SortKey, ...], offset: int, limit: int
     """Rows [offset, offset+limit) in the order of the keys, missing values last, ties by primary key."""
     columns = [_RANK if key.field is None else key.field.name for key in sort]
     descending = [key.descending for key in sort]
-    ordered = frame.sort([*columns, "_key"], descending=[*descending, False], nulls_last=True)
+    ordered = frame.sort([*columns, KEY], descending=[*descending, False], nulls_last=True)
     shown = ordered.slice(offset, limit)
     values = zip(*(shown[column].to_list() for column in columns), strict=True)
     return [
         PageRow(pk, score, tuple(keys))
-        for pk, score, keys in zip(shown["pk"].to_list(), shown["score"].to_list(), values, strict=True)
+        for pk, score, keys in zip(shown[PK].to_list(), shown[SCORE].to_list(), values, strict=True)
     ]

@@ -231,14 +231,17 @@ class Row:
 
 Strategy = OneOf["exact", "ann", "ann+exact"]
 
+# Columns of a pool's frame beside its attributes; no field can have such a name.
+PK, KEY, SCORE = "#pk", "#key", "#score"
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
     """The n best rows of one vector term, or all rows of a search without one.
 
-    ``frame`` holds the columns ``pk`` (Utf8), ``_key`` (the key in its own type, for numeric order),
-    ``score`` (Float64, the vendor's number; absent without a vector term) and every attribute column
-    asked for. ``matched`` counts the rows that match the filter and hold a vector in the index.
+    ``frame`` holds the columns PK (Utf8), KEY (the key in its own type, for numeric order), SCORE (Float64,
+    the vendor's number; absent without a vector term) and every attribute column asked for. ``matched`` counts
+    the rows that match the filter and hold a vector in the index.
     """
 
     frame: pl.DataFrame

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
-from havengate.blobs import open_reader
-
 from engines.contract import TableSpec
+from havengate.blobs import open_reader
 from havengate.errors import DocumentError, HavengateError, RequestError
 from schemas.table import FieldType, PictureSource, TableSchema
 

@@ -12,7 +12,7 @@ from engines.embedded.filters import compile_filter
 from engines.embedded.search import nearest
 from havengate.codes import HaCode
 from havengate.errors import RequestError
-from havengate.types import Pool
+from havengate.types import KEY, PK, SCORE, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-_RESERVED = ("pk", "_key", "score")
-
 
 def nearest_rows(snapshot: Snapshot, schema: TableSchema, query: PoolQuery) -> Pool:
     """The pool of ``query``. Raises RequestError for what the table lacks and for vectors that do not fit."""
@@ -40,22 +38,22 @@ def nearest_rows(snapshot: Snapshot, schema: TableSchema, query: PoolQuery) -> P
     larger_first = index.distance == "InnerProduct"
     keys = snapshot.attributes[schema.primary_key].gather(found.slots)
     best = (
-        pl.DataFrame({"slot": found.slots, "score": found.scores, "_key": keys})
-        .sort("score", "_key", descending=[larger_first, False])
+        pl.DataFrame({"slot": found.slots, SCORE: found.scores, KEY: keys})
+        .sort(SCORE, KEY, descending=[larger_first, False])
         .head(query.n)
     )
-    slots, scores = best["slot"].to_numpy(), best["score"].to_numpy()
+    slots, scores = best["slot"].to_numpy(), best[SCORE].to_numpy()
     kept = matching[slots]
     if query.score_threshold is not None:
         kept &= scores > query.score_threshold if larger_first else scores < query.score_threshold
     frame = _select(snapshot, schema, query.columns, slots[kept])
-    return Pool(frame.insert_column(2, pl.Series("score", scores[kept])), int(np.count_nonzero(matching)))
+    return Pool(frame.insert_column(2, pl.Series(SCORE, scores[kept])), int(np.count_nonzero(matching)))
 
 
 def matching_rows(snapshot: Snapshot, schema: TableSchema, filter: Expr | None, columns: tuple[str, ...]) -> Pool:
     """All rows that match, by primary key."""
     slots = np.flatnonzero(snapshot.alive & _mask(snapshot, schema, filter))
-    return Pool(_select(snapshot, schema, columns, slots).sort("_key"), len(slots))
+    return Pool(_select(snapshot, schema, columns, slots).sort(KEY), len(slots))
 
 
 def _index(schema: TableSchema, name: str) -> VectorIndex:
@@ -90,14 +88,12 @@ def _mask(snapshot: Snapshot, schema: TableSchema, filter: Expr | None) -> Mask:
 def _select(
     snapshot: Snapshot, schema: TableSchema, columns: Sequence[str], slots: npt.NDArray[np.intp]
 ) -> pl.DataFrame:
-    """``pk``, ``_key`` and the columns asked for, of these slots in their order."""
+    """PK, KEY and the columns asked for, of these slots in their order."""
     for name in columns:
         if name not in schema.attribute_fields:
             raise RequestError(f"no attribute field {name!r}", code=HaCode.ATTRIBUTE_NOT_EXIST)
-        if name in _RESERVED:
-            raise RequestError(f"field {name!r} has a name that results use themselves, so it cannot be sorted by")
     key = pl.col(schema.primary_key)
-    return snapshot.attributes[slots].select(key.cast(pl.String).alias("pk"), key.alias("_key"), *columns)
+    return snapshot.attributes[slots].select(key.cast(pl.String).alias(PK), key.alias(KEY), *columns)
 
 
 def _invalid(message: str) -> RequestError:

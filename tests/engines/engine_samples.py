@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engines.contract import PoolQuery, TableSpec
-from havengate.types import Compare, Field, Fingerprint, Literal, Row
+from havengate.types import PK, Compare, Field, Fingerprint, Literal, Row
 from schemas.settings import TableSettings
 from schemas.table import FieldSpec, FieldType, PictureSource, TableSchema, VectorIndex
 
@@ -77,4 +77,4 @@ def compare(field, op, value, path=None) -> Compare:
 
 
 def keys(pool) -> list[str]:
-    return pool.frame["pk"].to_list()
+    return pool.frame[PK].to_list()

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engines.contract import PoolQuery
-from havengate.types import And, Compare, Field, In, Literal, Not, Or, Row
+from havengate.types import PK, SCORE, And, Compare, Field, In, Literal, Not, Or, Row
 from schemas.table import FieldType
 
 TEXTS = ["", "a", "red", "Red", "é", "e\u0301", "\uffff", "\U0001f600", "'", '"', "a\x00b", "\\", "%"]
@@ -146,9 +146,9 @@ def test_engine_answers_as_the_reference_does(engine, data):
     for _ in range(3):
         query = data.draw(queries(schema))
         pool = table.pool(query)
-        assert (list(zip(pool.frame["pk"], pool.frame["score"], strict=True)), pool.matched) == reference.pool(query)
+        assert (list(zip(pool.frame[PK], pool.frame[SCORE], strict=True)), pool.matched) == reference.pool(query)
         found = table.rows(query.filter, tuple(schema.attribute_fields))
-        assert found.frame["pk"].to_list() == [row.pk for row in reference.matching(query.filter)]
+        assert found.frame[PK].to_list() == [row.pk for row in reference.matching(query.filter)]
         assert found.matched == found.frame.height
     fetched = table.fetch(list(reference.rows), list(schema.vector_fields))
     assert {pk: comparable(row) for pk, row in fetched.items()} == {

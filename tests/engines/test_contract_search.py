@@ -10,7 +10,7 @@ from engine_samples import compare, keys, make_row, make_schema, make_spec, quer
 from engines.contract import PoolQuery
 from havengate.codes import HaCode
 from havengate.errors import RequestError
-from havengate.types import And, Compare, Field, In, Literal, Not, Or, Row
+from havengate.types import KEY, PK, SCORE, And, Compare, Field, In, Literal, Not, Or, Row
 from schemas.table import FieldType
 
 
@@ -36,11 +36,11 @@ def test_ties_follow_the_key_as_a_number(table):
 def test_the_frame_has_the_key_the_score_and_the_columns_asked_for(table):
     pool = table.pool("t", query((0, 0), n=2, columns=("i64", "s", "id")))
     assert pool.frame.schema == {
-        "pk": pl.String, "_key": pl.Int64, "score": pl.Float64, "i64": pl.Int64, "s": pl.String, "id": pl.Int64,
+        PK: pl.String, KEY: pl.Int64, SCORE: pl.Float64, "i64": pl.Int64, "s": pl.String, "id": pl.Int64,
     }  # fmt: skip
     assert pool.frame.rows() == [("1", 1, 1.0, 1, None, 1), ("2", 2, 4.0, 2, None, 2)]
     assert (pool.matched, pool.strategy) == (4, "exact")
-    assert table.rows("t", None, ("i64",)).frame.columns == ["pk", "_key", "i64"]
+    assert table.rows("t", None, ("i64",)).frame.columns == [PK, KEY, "i64"]
 
 
 def test_a_filter_applies_before_the_n_best_or_after_them(table):
@@ -67,13 +67,13 @@ def test_inner_products_are_larger_first_and_strictly_above_the_threshold(engine
     engine.create_table(make_spec(schema=make_schema(indexes=(("vector", 2, "InnerProduct"),))))
     engine.upsert("t", [make_row(key, (key, -key)) for key in range(-3, 4)])
     pool = engine.pool("t", query((1, 0), n=4))
-    assert list(zip(keys(pool), pool.frame["score"], strict=True)) == [("3", 3), ("2", 2), ("1", 1), ("0", 0)]
+    assert list(zip(keys(pool), pool.frame[SCORE], strict=True)) == [("3", 3), ("2", 2), ("1", 1), ("0", 0)]
     assert keys(engine.pool("t", query((1, 0), score_threshold=2.0))) == ["3"]
 
 
 def test_the_best_of_several_query_vectors_counts(table):
     pool = table.pool("t", query((10, 0), (1, 0), n=3))
-    assert list(zip(keys(pool), pool.frame["score"], strict=True)) == [("1", 0), ("10", 0), ("2", 1)]
+    assert list(zip(keys(pool), pool.frame[SCORE], strict=True)) == [("1", 0), ("10", 0), ("2", 1)]
 
 
 @pytest.mark.parametrize("distance", ["SquaredEuclidean", "InnerProduct"])
@@ -93,7 +93,7 @@ def test_wide_tables_answer_to_the_last_bit(engine, distance, dimension):
     pool = engine.pool("t", PoolQuery("vector", queries, 50))
     assert keys(pool) == [str(key) for key in best]
     sign = -1 if distance == "InnerProduct" else 1
-    np.testing.assert_allclose(pool.frame["score"], sign * losses[best], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(pool.frame[SCORE], sign * losses[best], rtol=1e-12, atol=1e-14)
 
 
 def test_a_row_is_at_distance_zero_from_itself(engine):
@@ -146,13 +146,13 @@ def test_neighbours_closer_than_float32_products_can_tell_are_told_apart(engine)
     engine.upsert("t", [make_row(key, (3000, 1000 + step / 4096)) for key, step in enumerate(near)])
     pool = engine.pool("t", query((3000, 1000), n=20))
     assert keys(pool) == [str(key) for key in np.argsort(near)[:20]]
-    assert pool.frame["score"].to_list() == [(step / 4096) ** 2 for step in range(20)]
+    assert pool.frame[SCORE].to_list() == [(step / 4096) ** 2 for step in range(20)]
 
 
 def test_an_empty_table_answers(engine):
     engine.create_table(make_spec())
     pool = engine.pool("t", query((0, 0), filter=compare("i64", "=", 1), columns=("i64",)))
-    assert (pool.frame.columns, pool.frame.height, pool.matched) == (["pk", "_key", "score", "i64"], 0, 0)
+    assert (pool.frame.columns, pool.frame.height, pool.matched) == ([PK, KEY, SCORE, "i64"], 0, 0)
     assert engine.rows("t", None, ()).frame.height == 0
 
 
@@ -254,9 +254,9 @@ def test_a_map_answers_by_key_and_kind(engine):
     assert keys(engine.rows("t", In(Field("m", "size"), (Literal("5"), Literal(5.5))), ())) == ["1", "2"]
 
 
-def test_a_field_named_like_a_result_column_filters_but_is_no_column(engine):
-    engine.create_table(make_spec(schema=make_schema((("score", FieldType.INT64, False),))))
-    engine.upsert("t", [make_row(1, (0, 0), score=5)])
-    assert engine.pool("t", query((0, 0), filter=compare("score", "=", 5))).frame["score"].to_list() == [0.0]
-    with pytest.raises(RequestError, match="score"):
-        engine.pool("t", query((0, 0), columns=("score",)))
+@pytest.mark.parametrize("name", ["key", "score", "_key"])
+def test_a_field_may_have_any_name(engine, name):
+    engine.create_table(make_spec(schema=make_schema(((name, FieldType.INT64, False),))))
+    engine.upsert("t", [make_row(1, (0, 0), **{name: 5})])
+    pool = engine.pool("t", query((0, 0), filter=compare(name, "=", 5), columns=(name,)))
+    assert pool.frame.rows(named=True) == [{PK: "1", KEY: 1, SCORE: 0.0, name: 5}]

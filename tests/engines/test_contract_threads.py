@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from engine_samples import compare, keys, make_row, make_spec, query
 
 from havengate.errors import UnknownTable
-from havengate.types import Row
+from havengate.types import SCORE, Row
 
 ROWS = 40
 VERSIONS = 60
@@ -29,7 +29,7 @@ def test_readers_see_only_whole_calls(engine):
             asked = [str(key) for key in range(ROWS)]
             listed = engine.rows("t", None, ("i64",)).frame["i64"].to_list()
             pool = engine.pool("t", query((0, 0), n=ROWS, columns=("i64",)))
-            pooled, scores = pool.frame["i64"].to_list(), pool.frame["score"].to_list()
+            pooled, scores = pool.frame["i64"].to_list(), pool.frame[SCORE].to_list()
             fetched = [row.fields["i64"] for row in engine.fetch("t", asked, ["vector_field"]).values()]
             for versions in (listed, pooled, fetched):
                 assert len(versions) == ROWS

@@ -7,7 +7,7 @@ import pytest
 from engine_samples import compare, keys, make_row, make_schema, make_spec, query, vector
 
 from havengate.errors import RequestError
-from havengate.types import Row
+from havengate.types import SCORE, Row
 from schemas.table import FieldType
 
 ODD_KEYS = [
@@ -55,7 +55,7 @@ def test_an_update_merges_fields_vectors_and_sources(table):
     row = table.fetch("t", ["1"], ["vector_field"])["1"]
     assert row.fields == {"id": 1, "s": "y", "i64": 5, "i8": 4}
     assert (row.vectors["vector_field"].tolist(), row.sources) == ([1, 2], {"vector_field": "a"})
-    assert table.pool("t", query((1, 2), filter=compare("i8", "=", 4))).frame["score"].to_list() == [0.0]
+    assert table.pool("t", query((1, 2), filter=compare("i8", "=", 4))).frame[SCORE].to_list() == [0.0]
 
 
 def test_a_new_vector_without_a_source_forgets_the_old_source(table):
@@ -64,7 +64,7 @@ def test_a_new_vector_without_a_source_forgets_the_old_source(table):
     row = table.fetch("t", ["1"], ["vector_field"])["1"]
     assert (row.vectors["vector_field"].tolist(), dict(row.sources)) == ([3, 4], {})
     assert table.vectors_by_source("t", "vector_field", ["a"]) == {}
-    assert table.pool("t", query((3, 4))).frame["score"].to_list() == [0.0]
+    assert table.pool("t", query((3, 4))).frame[SCORE].to_list() == [0.0]
 
 
 def test_of_two_updates_in_one_call_the_later_source_counts(table):
@@ -182,7 +182,7 @@ def test_many_rewrites_leave_the_same_answers(table):
         table.upsert("t", [make_row(key, (key, version), i64=version) for key in range(700)])
     table.delete("t", [str(key) for key in range(0, 700, 2)])
     pool = table.pool("t", query((0, 7), n=3))
-    assert (keys(pool), pool.frame["score"].to_list(), pool.matched) == (["1", "3", "5"], [1, 9, 25], 350)
+    assert (keys(pool), pool.frame[SCORE].to_list(), pool.matched) == (["1", "3", "5"], [1, 9, 25], 350)
     assert table.rows("t", compare("i64", "=", 7), ()).matched == 350
     assert table.update_fields("t", [Row("0", {}), Row("1", {"i64": 1})]) == ["0"]
     assert keys(table.rows("t", compare("i64", "=", 1), ())) == ["1"]

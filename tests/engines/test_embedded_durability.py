@@ -13,6 +13,7 @@ import pytest
 from engine_samples import compare, keys, make_spec, query
 
 from engines.embedded.engine import EmbeddedEngine
+from havengate.types import PK
 
 CHILD = Path(__file__).with_name("engine_child.py")
 
@@ -42,7 +43,7 @@ def check(data_dir, state):
     """Every acknowledged row is there; only the rows of the one call under way may differ, and only all of them."""
     with EmbeddedEngine.open(data_dir) as engine:
         frame = engine.rows("t", None, ("i64",)).frame
-        there = dict(zip(frame["pk"], frame["i64"], strict=True))
+        there = dict(zip(frame[PK], frame["i64"], strict=True))
         changed = {key for key in state.keys() | there.keys() if state.get(key) != there.get(key)}
         versions = {there.get(key) for key in changed}
         assert len(versions) <= 1, f"half a call: {changed}"

@@ -63,13 +63,13 @@ def test_a_second_engine_in_one_process_is_refused_too(tmp_path):
     EmbeddedEngine.open(tmp_path / "made" / "on the way").close()
 
 
-def test_the_holder_is_found_in_server_json_too(tmp_path):
+def test_a_running_server_is_named_before_the_process_that_holds_the_lock(tmp_path):
     lock = FolderLock(tmp_path)
     (tmp_path / "lock").write_text("")
     with pytest.raises(DataFolderBusy, match="another process"):
         FolderLock(tmp_path)
-    (tmp_path / "server.json").write_text(json.dumps({"pid": 4711}))
-    with pytest.raises(DataFolderBusy, match="pid 4711"):
+    (tmp_path / "server.json").write_text(json.dumps({"url": "http://127.0.0.1:1", "pid": os.getppid()}))
+    with pytest.raises(DataFolderBusy, match=rf"http://127.0.0.1:1, pid {os.getppid()}"):
         FolderLock(tmp_path)
     lock.release()
 
