@@ -35,6 +35,7 @@ class EmbeddingService:
         self._settings = settings
         self._loaders = dict(loaders or {})
         self._slots: dict[str, _Slot] = {}
+        self._fingerprints: dict[str, Fingerprint] = {}
         self._lock = threading.Lock()
         self._closed = False
         self._texts = TextCache(settings.text_cache)
@@ -43,7 +44,10 @@ class EmbeddingService:
         """What rows made with this model record. Loads nothing for a model of the catalogue."""
         if model in self._loaders:
             return self._runner(model).model.fingerprint
-        return catalogue.find_card(model).fingerprint()
+        # Computing it reads and hashes files; every search asks for it.
+        if model not in self._fingerprints:
+            self._fingerprints[model] = catalogue.find_card(model).fingerprint()
+        return self._fingerprints[model]
 
     def dimension(self, model: str) -> int:
         """Length of the model's vectors. Loads nothing for a model of the catalogue."""

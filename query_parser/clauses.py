@@ -11,6 +11,7 @@ from havengate.types import Span
 
 BLANKS = " \t\r\n\v\f"
 MAX_PIECES = 65_536
+_HOPS = 16
 
 UNSUPPORTED = {
     "pkfilter": HaCode.PKFILTER_CLAUSE,
@@ -59,12 +60,22 @@ def pieces(text: str, span: Span, separator: str) -> Iterator[Span]:
         if count > MAX_PIECES:
             message = f"more than {MAX_PIECES} parts between {separator!r}"
             raise RequestError(message, code=HaCode.KEY_VALUE_PAIR, span=Span(start, start))
-        at = text.find(separator, start, span.end)
+        at = _find(text, separator, start, span.end)
         end = span.end if at < 0 else at
         piece = trimmed(text, start, end)
         if piece.start < piece.end:
             yield piece
         start = end + len(separator)
+
+
+def _find(text: str, separator: str, start: int, end: int) -> int:
+    """``str.find``, which looks for one character ten times as fast as for two: a picture's text has few ``&``."""
+    at = text.find(separator[0], start, end)
+    for _ in range(_HOPS):
+        if at < 0 or text.startswith(separator, at, end):
+            return at
+        at = text.find(separator[0], at + 1, end)
+    return text.find(separator, at, end) if at >= 0 else at
 
 
 def split_clauses(text: str) -> dict[str, Clause]:
