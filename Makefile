@@ -30,6 +30,7 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/gateway_overhead.py
+	$(BIN)/python bench/engine.py
 
 print-data-dir:
 	@echo $(HAVENGATE_DATA_DIR)

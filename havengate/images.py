@@ -59,7 +59,10 @@ def decode_base64(text: str) -> bytes:
     A blank inside stands for the ``+`` that form decoding made it from, unless the blanks stand at the
     ends of 64- or 76-character lines. Raises PictureError saying what is wrong.
     """
-    body = _without_data_uri(text).translate(_URL_SAFE)
+    body = _without_data_uri(text)
+    # Looking for single characters is ten times as fast as translating megabytes that need it seldom.
+    if any(chr(character) in body for character in _URL_SAFE):
+        body = body.translate(_URL_SAFE)
     body = _with_plus_for_blanks(body).rstrip("=")
     if not body:
         raise PictureError("the picture is empty: no Base64 text")

@@ -92,8 +92,10 @@ def _select(
     for name in columns:
         if name not in schema.attribute_fields:
             raise RequestError(f"no attribute field {name!r}", code=HaCode.ATTRIBUTE_NOT_EXIST)
-    key = pl.col(schema.primary_key)
-    return snapshot.attributes[slots].select(key.cast(pl.String).alias(PK), key.alias(KEY), *columns)
+    # Series by series: a lazy query over the frame costs more than the few rows of a page.
+    key = snapshot.attributes[schema.primary_key].gather(slots)
+    picked = (snapshot.attributes[name].gather(slots) for name in columns)
+    return pl.DataFrame([key.cast(pl.String).alias(PK), key.alias(KEY), *picked])
 
 
 def _invalid(message: str) -> RequestError:
