@@ -110,7 +110,7 @@ def test_a_query_without_hits_says_so(tmp_path):
 def test_no_queries_at_all(tmp_path):
     _, reader, png = sheet(tmp_path, [])
     assert "0 queries" in reader.words
-    assert png.width == 1600
+    assert png.width == 2000
 
 
 def test_the_png_shows_every_hit_and_the_query_picture():
@@ -155,8 +155,8 @@ def test_fonts_are_found_in_folders_and_broken_ones_passed_over(tmp_path):
 
 def test_a_long_word_and_a_long_text_stay_inside_their_column():
     calm = draw([panel("x " * 400, "y" * 400, "z" * 900)], "found")
-    assert calm.width == 1600
-    column = calm.crop((40 + 28 + 300 + 3, 130, 40 + 28 + 300 + 25, calm.height - 60))
+    assert calm.width == 2000
+    column = calm.crop((40 + 28 + 230 + 3, 130, 40 + 28 + 230 + 25, calm.height - 60))
     assert len(column.getcolors()) == 1
 
 
