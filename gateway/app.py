@@ -11,6 +11,7 @@ from flask import Flask
 from gateway import auth, errors, fetch, ha, health, plan_api, push
 from gateway.server import Site
 from havengate.services import open_services
+from query_parser.parse import parse_request
 
 if TYPE_CHECKING:
     from havengate.services import Services
@@ -50,7 +51,9 @@ def open_site(settings: Settings) -> Site:
 
 
 def _warm_up(services: Services) -> None:
+    """Models, and the grammars, which take 0.1 s to build."""
     try:
+        parse_request("query=a&&filter=a=1")
         services.embedding.warm_up(services.models())
     except Exception:  # noqa: BLE001 - a thread has nobody to raise to
         _LOG.exception("the models could not be loaded; /readyz keeps saying no")
