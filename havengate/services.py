@@ -14,6 +14,7 @@ from havengate.tables import Tables
 if TYPE_CHECKING:
     from embedding.service import EmbeddingService
     from engines.contract import Engine
+    from havengate.blobs import BlobStore
     from havengate.settings import Settings
 
 
@@ -45,8 +46,11 @@ def open_services(settings: Settings, *, wait_s: float = 0.0) -> Services:
     from havengate.blobs import FolderBlobStore
 
     engine = EmbeddedEngine.open(settings.data_dir, wait_s=wait_s)
-    embedding = EmbeddingService(settings.embedding)
-    blobs = FolderBlobStore(settings.data_dir / "blobs")
+    return wire(settings, engine, EmbeddingService(settings.embedding), FolderBlobStore(settings.data_dir / "blobs"))
+
+
+def wire(settings: Settings, engine: Engine, embedding: EmbeddingService, blobs: BlobStore) -> Services:
+    """The use cases over these parts."""
     return Services(
         settings=settings,
         engine=engine,

@@ -1,13 +1,12 @@
 import os
-from dataclasses import replace
 
 import pytest
 from colour_model import ColourModel
 from support import EXTRA_FIELDS, open_colour_services, photo_row, run_cli
 
 from havengate.demo.process import gateway
-from havengate.documents import Command, Documents
-from havengate.search import Searcher
+from havengate.documents import Command
+from havengate.services import wire
 from havengate.settings import Settings
 from schemas.settings import TableSettings
 from schemas.templates import template
@@ -58,12 +57,7 @@ def with_settings(services):
     def change(**groups):
         groups = {name: getattr(services.settings, name).model_copy(update=update) for name, update in groups.items()}
         settings = services.settings.model_copy(update=groups)
-        return replace(
-            services,
-            settings=settings,
-            searcher=Searcher(services.engine, services.embedding, services.tables.blobs, settings.limits),
-            documents=Documents(services.engine, services.embedding, services.tables.blobs, settings),
-        )
+        return wire(settings, services.engine, services.embedding, services.tables.blobs)
 
     return change
 

@@ -10,10 +10,7 @@ from colour_model import picture
 from embedding.service import EmbeddingService
 from engines.embedded.engine import EmbeddedEngine
 from havengate.blobs import FolderBlobStore
-from havengate.documents import Documents
-from havengate.search import Searcher
-from havengate.services import Services
-from havengate.tables import Tables
+from havengate.services import wire
 
 
 def open_colour_services(settings, model):
@@ -21,14 +18,7 @@ def open_colour_services(settings, model):
     engine = EmbeddedEngine.open(settings.data_dir)
     embedding = EmbeddingService(settings.embedding, {"builtin": lambda _: model})
     blobs = FolderBlobStore(settings.data_dir / "blobs")
-    return Services(
-        settings=settings,
-        engine=engine,
-        embedding=embedding,
-        tables=Tables(engine, embedding, blobs, settings.default_table),
-        searcher=Searcher(engine, embedding, blobs, settings.limits),
-        documents=Documents(engine, embedding, blobs, settings),
-    )
+    return wire(settings, engine, embedding, blobs)
 
 
 EXTRA_FIELDS = (
