@@ -86,6 +86,10 @@ KEYS: dict[str, Key] = {
     ),
 }
 
+_USED = frozenset({"start", "hit", "format", "cluster", "kvpairs", "default_index", "default_operator", "trace"})
+_USUAL = frozenset({"fetch_summary_type", "qrs_chain"})
+"""Without effect, but the vendor's samples send them with every request."""
+
 
 def parse_config(text: str, span: Span, remarks: list[Remark]) -> Config:
     """Raises RequestError 1002 for what is not ``key:value``, and each key's own code for a bad value."""
@@ -102,6 +106,10 @@ def parse_config(text: str, span: Span, remarks: list[Remark]) -> Config:
             values[name], spans[name] = _read(KEYS[name], name, value, parts[1]), parts[1]
         else:
             remarks.append(Remark(f"config has no key {name!r}: ignored", HaCode.KEY_VALUE_PAIR, parts[0]))
+    idle = [name for name in values if name not in _USED | _USUAL]
+    if idle:
+        message = f"config keys without effect here: {', '.join(idle)}"
+        remarks.append(Remark(message, HaCode.KEY_VALUE_PAIR, spans[idle[0]], engine_takes=True))
     return Config(values, spans)
 
 

@@ -18,11 +18,15 @@ MAX_DEPTH = 100
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something that was read past: a warning, or under a strict table an error with this code."""
+    """Something that was read past: a warning, or under a strict table an error with this code.
+
+    ``engine_takes``: the engine has a use for it, so that even a strict table only warns.
+    """
 
     text: str
     code: HaCode
     span: Span
+    engine_takes: bool = False
 
 
 # --- query clause --------------------------------------------------------------------------------
@@ -228,11 +232,6 @@ class Config:
     @property
     def hit(self) -> int:
         return self.number("hit", 10)
-
-    @property
-    def timeout(self) -> int:
-        """Milliseconds; 0 is no limit."""
-        return self.number("timeout", 0)
 
     @property
     def format(self) -> str | None:

@@ -18,6 +18,7 @@ from query_parser.sort import parse_sort
 
 MAX_REMARKS = 50
 """A request of nothing but unknown keys would be answered with as many warnings."""
+MAX_ATTRIBUTES = 1024
 
 _AFTER_SORT = ("pkfilter", "distinct", "aggregate", "rank", "healthcheck")
 _AFTER_ATTRIBUTE = ("virtual_attribute", "fetch_summary")
@@ -72,8 +73,14 @@ def _filter(text: str, clauses: dict[str, Clause], remarks: list[Remark]) -> Exp
 
 def _attributes(text: str, clauses: dict[str, Clause]) -> tuple[Text, ...]:
     clause = clauses.get("attribute")
-    found = () if clause is None else pieces(text, clause.value, ",")
-    return tuple(Text(text[piece.start : piece.end], piece) for piece in found)
+    names: dict[str, Text] = {}
+    for piece in () if clause is None else pieces(text, clause.value, ","):
+        name = text[piece.start : piece.end]
+        names.setdefault(name, Text(name, piece))
+        if len(names) > MAX_ATTRIBUTES:
+            message = f"more than {MAX_ATTRIBUTES} attributes"
+            raise RequestError(message, code=HaCode.KEY_VALUE_PAIR, span=piece)
+    return tuple(names.values())
 
 
 def _kvpairs(text: str, clauses: dict[str, Clause], config: Config) -> dict[str, Text]:

@@ -36,7 +36,8 @@ def plan_request(request: HaRequest, resolve: Resolve, *, index_aliases: frozens
     """The search that a request asks for; ``window`` is the most that start + hit may be.
 
     Raises UnknownTable from ``resolve``, and RequestError 1004, 1005, 1012, 1013, 1016, 1033, 1051, 1052, 1054,
-    2000, 2090, 2100, 2101, each with its span. Under a strict table the first warning is an error, too.
+    2000, 2090, 2100, 2101, each with its span. Under a strict table the first
+    thing that the engine drops is an error, too.
     """
     table = _table(request, resolve)
     _check_window(request, window)
@@ -122,7 +123,8 @@ def _proxima_index(formula: Text, indexes: Indexes) -> str:
 
 
 def _warnings(remarks: tuple[Remark, ...], settings: TableSettings) -> tuple[str, ...]:
-    if remarks and settings.strict:
-        first = remarks[0]
+    dropped = [remark for remark in remarks if not remark.engine_takes]
+    if dropped and settings.strict:
+        first = dropped[0]
         raise RequestError(f"{first.text} (this table is strict)", code=first.code, span=first.span)
     return tuple(remark.text for remark in remarks)

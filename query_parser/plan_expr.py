@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import And, Compare, Expr, Field, In, Literal, Operand, Or, SortKey
 from query_parser import nodes
 
+MAX_VALUES = 10_000
+"""A value takes two characters of a request, and each is typed and compared on its own."""
 _TWO = 2
 
 
 def plan_filter(expr: nodes.Expr) -> Expr:
-    """A condition. Raises RequestError 1052 for arithmetic, 2100 and 2101 for functions."""
-    match expr:
-        case nodes.Logical("AND"):
-            return And(tuple(map(plan_filter, expr.items)), expr.span)
-        case nodes.Logical():
-            return Or(tuple(map(plan_filter, expr.items)), expr.span)
-        case nodes.Relation():
-            return Compare(expr.op, _operand(expr.left), _operand(expr.right), expr.span)
-        case nodes.Call():
-            return _in(expr)
-        case _:
-            raise RequestError("this is a value, not a condition", code=HaCode.FILTER_CLAUSE, span=expr.span)
+    """A condition. Raises RequestError 1052 for arithmetic and over MAX_VALUES, 2100 and 2101 for functions."""
+    return _FilterPlanner().plan(expr)
+
+
+@dataclass(slots=True)
+class _FilterPlanner:
+    """``values`` counts those of all in(), as many short ones cost what a long one does."""
+
+    values: int = 0
+
+    def plan(self, expr: nodes.Expr) -> Expr:
+        match expr:
+            case nodes.Logical("AND"):
+                return And(tuple(map(self.plan, expr.items)), expr.span)
+            case nodes.Logical():
+                return Or(tuple(map(self.plan, expr.items)), expr.span)
+            case nodes.Relation():
+                return Compare(expr.op, _operand(expr.left), _operand(expr.right), expr.span)
+            case nodes.Call():
+                return self._in(expr)
+            case _:
+                raise RequestError("this is a value, not a condition", code=HaCode.FILTER_CLAUSE, span=expr.span)
+
+    def _in(self, call: nodes.Call) -> In:
+        """``in(field,"a|b")``; the values stay text until a schema types them."""
+        name, listed = _in_arguments(call)
+        values = dict.fromkeys(value.strip() for value in str(listed.value).split("|"))
+        values.pop("", None)
+        self.values += len(values)
+        if self.values > MAX_VALUES:
+            message = f"the filter has more than {MAX_VALUES} values inside in()"
+            raise RequestError(message, code=HaCode.FILTER_CLAUSE, span=listed.span)
+        return In(_field(name), tuple(Literal(value, listed.span) for value in values), call.span)
 
 
 def plan_sort(items: tuple[nodes.SortItem, ...]) -> tuple[SortKey, ...]:
@@ -63,8 +88,7 @@ def _field(name: nodes.Name) -> Field:
     return Field(name.name, name.path, name.span)
 
 
-def _in(call: nodes.Call) -> In:
-    """``in(field,"a|b")``; the values stay text until a schema types them."""
+def _in_arguments(call: nodes.Call) -> tuple[nodes.Name, nodes.Constant]:
     if call.function != "in":
         raise _unknown_function(call, "; known: in")
     if len(call.arguments) != _TWO:
@@ -76,8 +100,7 @@ def _in(call: nodes.Call) -> In:
     if not isinstance(listed, nodes.Constant) or not isinstance(listed.value, str):
         message = 'in() takes its values as one text: "value|value"'
         raise RequestError(message, code=HaCode.FILTER_CLAUSE, span=listed.span)
-    values = (value.strip() for value in listed.value.split("|"))
-    return In(_field(name), tuple(Literal(value, listed.span) for value in values if value), call.span)
+    return name, listed
 
 
 def _unknown_function(call: nodes.Call, known: str) -> RequestError:

@@ -10,15 +10,20 @@ from query_parser.expr import is_condition, parse_expr
 from query_parser.nodes import Call, Remark, SortItem
 from query_parser.show_expr import expr_text
 
+MAX_KEYS = 16
+"""As many as the plan's JSON form takes."""
+
 
 def parse_sort(text: str, span: Span, remarks: list[Remark]) -> tuple[SortItem, ...]:
-    """Raises RequestError 1031 (empty), 1054 (not an expression), 1030 (a condition), 1032 (a key twice)."""
+    """Raises RequestError 1031 (empty), 1054 (no expression, over MAX_KEYS), 1030 (a condition), 1032 (a key twice)."""
     items: dict[str, SortItem] = {}
     for piece in pieces(text, span, ";"):
         item = _item(text, piece, remarks)
         key = "RANK" if item.expr is None else expr_text(item.expr)
         if key in items:
             raise RequestError(f"sort names {key} twice", code=HaCode.SORT_SAME_EXPRESSION, span=piece)
+        if len(items) == MAX_KEYS:
+            raise RequestError(f"more than {MAX_KEYS} sort keys", code=HaCode.SORT_CLAUSE, span=piece)
         items[key] = item
     if not items:
         raise RequestError("the sort clause is empty", code=HaCode.SORT_NO_DESCRIPTION, span=span)

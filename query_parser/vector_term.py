@@ -20,12 +20,11 @@ from havengate.types import DEFAULT_N, MAX_N, Payload, PicturePayload, Span, Tex
 from query_parser.nodes import Remark, Word
 from query_parser.term_text import term_text
 from schemas.settings import TableSettings
-from schemas.table import VectorIndex
+from schemas.table import FLOAT32_MAX, VectorIndex
 
 _OPTIONS = ("modal", "n", "sf", "search_params")
 _OPTION = re.compile(r"&([A-Za-z_][A-Za-z0-9_]*+)=")
 MAX_VECTORS = 1024
-_MAX_FLOAT32 = 3.4028234663852886e38
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +178,7 @@ def _vector(part: _Content, index: VectorIndex) -> tuple[float, ...]:
         words = "; to search by words or a picture add &modal=text or &modal=image" if len(pieces) == 1 else ""
         raise where.wrong(f"{pieces[at][:40]!r} is not a number of a vector{words}", HaCode.QUERY_INVALID)
     vector = tuple(number for number in numbers if number is not None)
-    if not all(-_MAX_FLOAT32 <= number <= _MAX_FLOAT32 for number in vector):
+    if not all(-FLOAT32_MAX <= number <= FLOAT32_MAX for number in vector):
         raise part.wrong("a query vector holds finite numbers only", HaCode.QUERY_INVALID)
     if len(vector) != index.dimension:
         message = f"the query vector has dimension {len(vector)}, index {index.name!r} has {index.dimension}"

@@ -12,6 +12,8 @@ DistanceType = Literal["SquaredEuclidean", "InnerProduct"]
 
 MAX_DIMENSION = 4096
 MODEL_DIMENSION = 512
+FLOAT32_MAX = 3.4028234663852886e38
+"""Larger numbers are infinite in a stored vector or FLOAT field."""
 
 
 class FieldType(StrEnum):

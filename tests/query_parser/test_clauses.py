@@ -4,8 +4,9 @@ import pytest
 
 from havengate.errors import RequestError
 from query_parser.nodes import Name
-from query_parser.parse import MAX_REMARKS, parse_request
+from query_parser.parse import MAX_ATTRIBUTES, MAX_REMARKS, parse_request
 from query_parser.show import show_request
+from query_parser.sort import MAX_KEYS
 
 
 def failure(text):
@@ -95,14 +96,24 @@ def test_each_config_key_has_its_own_code_and_the_value_is_marked(pair, code):
 
 def test_config_defaults_and_values():
     assert parse_request("query=a").config.format is None
-    config = parse_request("config=start:5,hit:7,format:json,timeout:30,default_operator:OR,qrs_chain:search").config
-    assert (config.start, config.hit, config.format, config.timeout) == (5, 7, "json", 30)
+    config = parse_request("config=start:5,hit:7,format:json,default_operator:OR,qrs_chain:search").config
+    assert (config.start, config.hit, config.format) == (5, 7, "json")
     assert (config.default_operator, config.default_index) == ("OR", "default")
 
 
 def test_unknown_config_keys_are_read_past_with_a_warning():
     request = parse_request("config=hit:1,nosuch:1&&query=a")
     assert request.warnings == ("config has no key 'nosuch': ignored",)
+
+
+def test_config_keys_without_effect_share_one_warning():
+    request = parse_request("config=timeout:30,hit:1,rank_size:9,use_cache:no&&query=a")
+    assert request.warnings == ("config keys without effect here: timeout, rank_size, use_cache",)
+
+
+def test_config_keys_with_effect_and_those_of_the_vendors_samples_are_silent():
+    used = "start:0,hit:1,format:json,cluster:a,kvpairs:a#1,default_index:v,default_operator:OR,trace:INFO"
+    assert parse_request(f"config={used},fetch_summary_type:pk,qrs_chain:search&&query=a").warnings == ()
 
 
 def test_warnings_have_an_end():
@@ -160,6 +171,25 @@ def test_sort_is_descending_unless_a_plus_stands_in_front():
 )
 def test_sort_errors(clause, code, marked):
     assert failure(f"query=a&&{clause}")[:2] == (code, marked)
+
+
+def test_sort_keys_have_an_end():
+    keys = [f"a{i}" for i in range(MAX_KEYS)]
+    assert len(parse_request(f"query=a&&sort={';'.join(keys)}").sort) == MAX_KEYS
+    code, marked, message = failure(f"query=a&&sort={';'.join(keys)};-b;c")
+    assert (code, marked, message) == ("SORT_CLAUSE", "-b", f"more than {MAX_KEYS} sort keys")
+
+
+def test_attributes_named_again_count_once():
+    request = parse_request(f"query=a&&attribute={'id, title,' * 20_000}")
+    assert [name.text for name in request.attributes] == ["id", "title"]
+
+
+def test_attributes_have_an_end():
+    names = [f"a{i}" for i in range(MAX_ATTRIBUTES)]
+    assert len(parse_request(f"query=a&&attribute={','.join(names)}").attributes) == MAX_ATTRIBUTES
+    code, marked, message = failure(f"query=a&&attribute={','.join(names)},b,c")
+    assert (code, marked, message) == ("KEY_VALUE_PAIR", "b", f"more than {MAX_ATTRIBUTES} attributes")
 
 
 def test_show_is_json_of_what_was_understood():

@@ -18,6 +18,7 @@ from havengate.types import (
     TextPayload,
     VectorTerm,
 )
+from query_parser.plan_expr import MAX_VALUES
 from query_parser.plan_query import MAX_TERMS
 from schemas.settings import TableSettings
 from schemas.table import TableSchema
@@ -218,6 +219,25 @@ def test_filters_that_are_refused(error_of, text, code, marked):
     assert marked is None or part == marked
 
 
+def test_values_listed_again_count_once():
+    listed = "|".join(["1", "2", " 1 "] * MAX_VALUES)
+    assert bare(plan(f'{WORDS}&&filter=in(id,"{listed}")').filter) == ("in", "id", ["1"], ["2"])
+
+
+def test_values_have_an_end(error_of):
+    listed = "|".join(map(str, range(MAX_VALUES)))
+    assert len(plan(f'{WORDS}&&filter=in(id,"{listed}")').filter.values) == MAX_VALUES
+    code, message, marked = error_of(f'{WORDS}&&filter=in(id,"{listed}|x")')
+    assert (code, marked) == ("FILTER_CLAUSE", f'"{listed}|x"')
+    assert message == f"the filter has more than {MAX_VALUES} values inside in()"
+
+
+def test_the_end_of_values_is_the_whole_filters(error_of):
+    listed = "|".join(map(str, range(MAX_VALUES)))
+    found = error_of(f'{WORDS}&&filter=in(id,"{listed}") OR (id=1 AND in(cate_id,"7"))')
+    assert found[::2] == ("FILTER_CLAUSE", '"7"')
+
+
 def test_an_empty_filter_is_none():
     assert plan(f"{WORDS}&&filter=").filter is None
 
@@ -271,3 +291,10 @@ def test_strict_tables_make_warnings_errors(error_of):
     code, message, marked = error_of(text, Table(settings=TableSettings(strict=True)))
     assert (code, marked) == ("KEY_VALUE_PAIR", "nosuch")
     assert "strict" in message
+
+
+def test_a_strict_table_takes_what_the_engine_takes(error_of):
+    strict = Table(settings=TableSettings(strict=True))
+    assert plan(f"{WORDS}&&config=timeout:30", strict).warnings == ("config keys without effect here: timeout",)
+    assert error_of(f"{WORDS}&&config=timeout:30,nosuch:1", strict)[::2] == ("KEY_VALUE_PAIR", "nosuch")
+    assert error_of(f"{WORDS}&&config=timeout:30&&cluster=demo:part_ids=0", strict)[0] == "CLUSTER_CLAUSE"

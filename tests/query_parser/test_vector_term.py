@@ -3,7 +3,9 @@
 import pytest
 from demo_table import Table, plan, schema
 
+from havengate import bind
 from havengate.types import PicturePayload, TextPayload, VectorPayload
+from query_parser.plan_query import MAX_TERMS
 from query_parser.vector_term import MAX_VECTORS
 from schemas.settings import TableSettings
 
@@ -172,3 +174,8 @@ def test_the_setting_decides(error_of):
 def test_escapes_are_undone_and_errors_then_mark_the_whole_term(error_of):
     assert words(r"it\'s") == "it's"
     assert error_of(r"query=vector:'it\'s&modal=video'")[2] == r"'it\'s&modal=video'"
+
+
+def test_the_parser_takes_what_a_plan_may_hold():
+    assert MAX_VECTORS >= bind.MAX_VECTORS
+    assert MAX_TERMS >= bind.MAX_TERMS
