@@ -48,6 +48,7 @@ class PoolQuery:
     vectors          float32 [m, dimension]; a row's score is its best over the m vectors
     score_threshold  keeps squared distances below it, inner products above it
     filter_mode      "pre": filter first; "post": the n best of all rows, filtered afterwards
+    within           rows that the term searches at all (its categories); always applies first
     columns          attribute fields wanted in the pool's frame, for sorting
     """
 
@@ -57,6 +58,7 @@ class PoolQuery:
     score_threshold: float | None = None
     filter: Expr | None = None
     filter_mode: FilterMode = "pre"
+    within: Expr | None = None
     columns: tuple[str, ...] = ()
 
 

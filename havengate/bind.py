@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from havengate.codes import HaCode
-from havengate.errors import DocumentError, RequestError
+from havengate.errors import DocumentError, RequestError, excerpt
 from havengate.types import (
     MAX_N,
     And,
@@ -34,15 +34,24 @@ from havengate.types import (
 from havengate.values import coerce_scalar
 from schemas.table import FieldSpec, FieldType, TableSchema, VectorIndex
 
+MAX_TERMS = 1024
+MAX_VECTORS = 1024
+MAX_CONDITIONS = 20_000
+
 
 def bind(plan: SearchPlan, schema: TableSchema, *, window: int) -> SearchPlan:
     """The plan with every literal typed. Raises RequestError (1005, 1010, 1013, 1016, 1032, 2000 to 2007)."""
     if plan.offset < 0 or plan.limit < 0 or plan.offset + plan.limit > window:
         raise RequestError(
-            f"start {plan.offset} + hit {plan.limit} is outside 0 to {window}", code=HaCode.OVER_RETURN_HITS_LIMIT
+            f"start {excerpt(str(plan.offset))} + hit {excerpt(str(plan.limit))} is outside 0 to {window}",
+            code=HaCode.OVER_RETURN_HITS_LIMIT,
         )
-    for term in vector_terms(plan.query):
+    terms = list(vector_terms(plan.query))
+    if len(terms) > MAX_TERMS:
+        raise RequestError(f"{len(terms)} vector terms, the most is {MAX_TERMS}", code=HaCode.QUERY_INVALID)
+    for term in terms:
         _check_term(term, schema)
+    _check_size(plan.filter)
     bound = None if plan.filter is None else bind_expr(plan.filter, schema)
     _check_sort(plan, schema)
     _check_output(plan, schema)
@@ -62,6 +71,37 @@ def vector_terms(node: BoolNode | None) -> Iterator[VectorTerm]:
         case AndNot():
             yield from vector_terms(node.keep)
             yield from vector_terms(node.drop)
+
+
+def _scored_terms(node: BoolNode | None) -> Iterator[VectorTerm]:
+    """Terms whose scores a row keeps: not those that only take rows away."""
+    match node:
+        case AndNot():
+            yield from _scored_terms(node.keep)
+        case And() | Or():
+            for item in node.items:
+                yield from _scored_terms(item)
+        case _:
+            yield from vector_terms(node)
+
+
+def _check_size(expr: Expr | None) -> None:
+    level, count = [expr] if expr is not None else [], 0
+    while level:
+        count += len(level)
+        if count > MAX_CONDITIONS:
+            raise RequestError(f"the filter has more than {MAX_CONDITIONS} parts", code=HaCode.FILTER_CLAUSE)
+        level = [part for item in level for part in _parts(item)]
+
+
+def _parts(expr: Expr) -> tuple[Expr, ...]:
+    match expr:
+        case And(items) | Or(items):
+            return items
+        case Not(item):
+            return (item,)
+        case _:
+            return ()
 
 
 def category_filter(term: VectorTerm, schema: TableSchema) -> Expr | None:
@@ -108,7 +148,7 @@ def _check_term(term: VectorTerm, schema: TableSchema) -> None:
     index = index_of(term.index, schema, term.span)
     if not 1 <= term.n <= MAX_N:
         raise RequestError(
-            f"n is {term.n}, it must be 1 to {MAX_N}", code=HaCode.OVER_RETURN_HITS_LIMIT, span=term.span
+            f"n is {excerpt(str(term.n))}, it must be 1 to {MAX_N}", code=HaCode.OVER_RETURN_HITS_LIMIT, span=term.span
         )
     if term.score_threshold is not None and not math.isfinite(term.score_threshold):
         raise RequestError("sf must be a finite number", code=HaCode.QUERY_INVALID, span=term.span)
@@ -129,6 +169,8 @@ def _check_term(term: VectorTerm, schema: TableSchema) -> None:
 def _check_vectors(vectors: tuple[tuple[float, ...], ...], index: VectorIndex, span: Span | None) -> None:
     if not vectors:
         raise RequestError("the query vector is empty", code=HaCode.NULL_QUERY, span=span)
+    if len(vectors) > MAX_VECTORS:
+        raise RequestError(f"{len(vectors)} vectors, the most is {MAX_VECTORS}", code=HaCode.QUERY_INVALID, span=span)
     for vector in vectors:
         if len(vector) != index.dimension:
             raise RequestError(
@@ -235,9 +277,9 @@ def _check_sort(plan: SearchPlan, schema: TableSchema) -> None:
                     f"field {name!r} holds several values", code=HaCode.EXPRESSION_WITH_MULTI_VALUE, span=key.span
                 )
     formula = plan.rank.proxima_index
-    if formula is not None and formula not in {term.index for term in vector_terms(plan.query)}:
+    if formula is not None and formula not in {term.index for term in _scored_terms(plan.query)}:
         raise RequestError(
-            f"proxima_score({formula}): no term of the query searches that index",
+            f"proxima_score({formula}): no term that gives scores searches that index",
             code=HaCode.INDEX_NOT_EXIST,
             span=plan.rank.span,
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
-from havengate.errors import DocumentError, EngineError, PictureError, SchemaError
+from havengate.errors import DocumentError, EngineError, Moved, PictureError, SchemaError
 from havengate.images import content_hash
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class FolderBlobStore:
         try:
             return self._file(table, key).read_bytes()
         except FileNotFoundError as error:
-            raise EngineError(f"the blob store has no {key} for table {table!r}") from error
+            raise Moved(f"the blob store has no {key} for table {table!r}") from error
         except OSError as error:
             raise EngineError(f"the blob store cannot read {key} of table {table!r}: {error}") from error
 

@@ -7,7 +7,6 @@ already seen (by content hash) keeps its vector, so that repeating a push costs 
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,7 +16,7 @@ from engines.contract import Engine, TableSpec
 from havengate.codes import HaCode
 from havengate.errors import DocumentError, HavengateError, RequestError
 from havengate.picture_rows import Draft, PictureRows
-from havengate.search import output_names, resolve_fields
+from havengate.search import output_names, resolve_fields, unmoved
 from havengate.types import Row
 from havengate.values import canonical_key, coerce, coerce_vector
 
@@ -62,7 +61,8 @@ class Documents:
         self._blobs = blobs
         self._push = settings.push
         self._pictures = PictureRows(engine, embedding, blobs, settings.limits)
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._guard = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
 
     def push(self, table: TableSpec, commands: Sequence[Command]) -> PushReport:
         """Writes the good documents and reports the bad ones; all that was written is durable on return.
@@ -72,15 +72,14 @@ class Documents:
         self._check_size(table, commands)
         drafts, failures = self._drafts(table, commands)
         bad = self._pictures.fill(table, [draft for draft in drafts if draft.cmd != "delete"])
-        failures += [Failure(draft.index, draft.pk, error.code, error.message) for draft, error in bad]
+        failures += [_failure(draft, error) for draft, error in bad]
         failed = {failure.index for failure in failures}
         good = [draft for draft in drafts if draft.index not in failed]
         written = deleted = 0
-        with self._locks[table.name]:
+        with self._lock_of(table.name):
             for cmd, run in groupby(good, key=lambda draft: draft.cmd):
-                batch = list(run)
-                done, missing = self._write(table, cmd, batch)
-                failures += missing
+                done, refused = self._write(table, cmd, list(run))
+                failures += refused
                 written, deleted = (written, deleted + done) if cmd == "delete" else (written + done, deleted)
         return PushReport(written, deleted, tuple(sorted(failures, key=lambda failure: failure.index)))
 
@@ -101,10 +100,12 @@ class Documents:
             raise RequestError(error.message, code=HaCode.CONST_EXPRESSION_VALUE) from error
         names = output_names(output_fields, table)
         vectors = schema.vector_fields if include_vector else [name for name in names if name in schema.vector_fields]
-        rows = self._engine.fetch(table.name, keys, vectors)
-        return [
-            Row(row.pk, resolve_fields(row.fields, names, table, self._blobs), row.vectors) for row in rows.values()
-        ]
+
+        def read() -> list[Row]:
+            rows = self._engine.fetch(table.name, keys, vectors).values()
+            return [Row(row.pk, resolve_fields(row.fields, names, table, self._blobs), row.vectors) for row in rows]
+
+        return unmoved(read)
 
     def _check_size(self, table: TableSpec, commands: Sequence[Command]) -> None:
         if len(commands) > self._push.max_documents:
@@ -128,20 +129,37 @@ class Documents:
         return drafts, failures
 
     def _write(self, table: TableSpec, cmd: str, batch: list[Draft]) -> tuple[int, list[Failure]]:
-        orphans = self._pictures.stored_keys(table, [draft.pk for draft in batch])
-        missing: list[Failure] = []
-        if cmd == "delete":
-            done = self._engine.delete(table.name, [draft.pk for draft in batch])
-        else:
-            rows = [self._pictures.row(table, draft) for draft in batch]
-            done = len(rows)
+        """How many rows of one run were written, and who was refused: a run's trouble costs no other run."""
+        try:
+            return self._apply(table, cmd, batch)
+        except RequestError as error:
+            if len(batch) > 1:
+                # The engine refuses a whole call for one row that it cannot take.
+                parts = [self._write(table, cmd, [draft]) for draft in batch]
+                return sum(done for done, _ in parts), [failure for _, failures in parts for failure in failures]
+            return 0, [_failure(draft, error) for draft in batch]
+        except HavengateError as error:
+            return 0, [_failure(draft, error) for draft in batch]
+
+    def _apply(self, table: TableSpec, cmd: str, batch: list[Draft]) -> tuple[int, list[Failure]]:
+        keys = [draft.pk for draft in batch]
+        with self._pictures.forgetting(table, keys) as keep:
+            if cmd == "delete":
+                return self._engine.delete(table.name, keys), []
+            rows = [keep(draft) for draft in batch]
             if cmd == "add":
                 self._engine.upsert(table.name, rows)
-            else:
-                missing = _not_there(batch, set(self._engine.update_fields(table.name, rows)))
-                done -= len(missing)
-        self._pictures.drop_orphans(table, orphans)
-        return done, missing
+                return len(rows), []
+            missing = _not_there(batch, set(self._engine.update_fields(table.name, rows)))
+            return len(rows) - len(missing), missing
+
+    def _lock_of(self, table: str) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(table, threading.Lock())
+
+
+def _failure(draft: Draft, error: HavengateError) -> Failure:
+    return Failure(draft.index, draft.pk, error.code, error.message)
 
 
 def brings_picture(table: TableSpec, command: Command) -> bool:
@@ -165,11 +183,13 @@ def _draft(table: TableSpec, index: int, command: Command) -> Draft:
             raise DocumentError(
                 f"no field {name!r}; the table has: {', '.join(schema.fields)}", code=HaCode.ATTRIBUTE_NOT_EXIST
             )
-        if value is None:
+        empty = value is None or (value in ("", []) and (name in schema.vector_fields or name in schema.base64_fields))
+        if empty and command.cmd == "update_field":
+            raise DocumentError(f"field {name!r}: update_field changes fields, it cannot empty them")
+        if empty:
             continue
         if name in schema.vector_fields:
-            if value not in ("", []):
-                draft.vectors[name] = coerce_vector(schema.vector_fields[name], value)
+            draft.vectors[name] = coerce_vector(schema.vector_fields[name], value)
         else:
             draft.fields[name] = coerce(schema.fields[name], value)
     return draft

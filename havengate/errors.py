@@ -9,7 +9,8 @@ HavengateError
 ├── TableExists          the name is taken
 ├── ModelError           a model is unknown, not in this version, or not the one the rows were made with
 ├── EngineError          storage could not answer
-│   └── DataFolderBusy   another process holds the data folder
+│   ├── DataFolderBusy   another process holds the data folder
+│   └── Moved            a row or picture was replaced while it was read: reading again helps
 ├── SettingsError        a setting is wrong
 └── AccessError
     ├── Unauthorized     who is asking is not known
@@ -103,6 +104,10 @@ class EngineError(HavengateError):
 
 class DataFolderBusy(EngineError):
     http_status = 409
+
+
+class Moved(EngineError):
+    pass
 
 
 class SettingsError(HavengateError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from engines.contract import Engine, TableSpec
 from havengate.blobs import open_reader
 from havengate.errors import DocumentError, HavengateError
 from havengate.images import content_hash, decode_base64, decode_picture
-from havengate.search import check_fingerprint
+from havengate.search import NO_PICTURE, check_fingerprint
 from havengate.types import Field, In, Literal, Row, Value
 from schemas.table import PictureSource, VectorIndex
 
@@ -64,31 +65,48 @@ class PictureRows:
                 failures += self._fill_chunk(table, index, source, wanted[start : start + _CHUNK])
         return failures
 
-    def row(self, table: TableSpec, draft: Draft) -> Row:
+    @contextmanager
+    def forgetting(self, table: TableSpec, pks: Sequence[str]) -> Iterator[Callable[[Draft], Row]]:
+        """Around one write of these keys: gives what makes a draft a row; deletes the blobs that nobody holds after.
+
+        A kill in between leaves a blob too many, never a row without its own.
+        """
+        touched = self._held(table, pks)
+        try:
+            yield lambda draft: self._row(table, draft, touched)
+        except BaseException:
+            with suppress(HavengateError):
+                self._drop_unheld(table, touched)
+            raise
+        self._drop_unheld(table, touched)
+
+    def _row(self, table: TableSpec, draft: Draft, touched: dict[str, set[str]]) -> Row:
         """The draft as a row; its Base64 pictures go to the blob store, a reference takes their place."""
         fields = dict(draft.fields)
         for name in table.schema.base64_fields & fields.keys():
             text = str(fields.pop(name))
-            if text and table.settings.store_source:
-                fields[name] = self._blobs.put(table.name, text.encode())
+            if table.settings.store_source:
+                fields[name] = key = self._blobs.put(table.name, text.encode())
+                touched[name].add(key)
+            elif draft.cmd == "update_field":
+                fields[name] = NO_PICTURE
         return Row(draft.pk, fields, draft.vectors, draft.sources)
 
-    def stored_keys(self, table: TableSpec, pks: Sequence[str]) -> dict[str, set[str]]:
-        """By Base64 field, the blobs that rows hold which are about to change."""
+    def _held(self, table: TableSpec, pks: Sequence[str]) -> dict[str, set[str]]:
+        """By Base64 field, the blobs of rows that are about to change."""
         names = table.schema.base64_fields
         rows = self._engine.fetch(table.name, pks).values() if names else ()
-        return {name: {str(row.fields[name]) for row in rows if name in row.fields} for name in names}
+        return {name: {str(row.fields[name]) for row in rows if row.fields.get(name)} for name in names}
 
-    def drop_orphans(self, table: TableSpec, before: dict[str, set[str]]) -> None:
-        """Deletes the blobs that no row holds any more. A kill before this leaves a blob, never a hole."""
-        unused = set[str]().union(*before.values())
+    def _drop_unheld(self, table: TableSpec, touched: dict[str, set[str]]) -> None:
+        unheld = set[str]().union(*touched.values())
         for name in table.schema.base64_fields:
-            if unused:
-                values = tuple(Literal(key) for key in unused)
+            if unheld:
+                values = tuple(Literal(key) for key in unheld)
                 frame = self._engine.rows(table.name, In(Field(name), values), (name,)).frame
-                unused -= set(frame[name].to_list())
-        if unused:
-            self._blobs.delete(table.name, unused)
+                unheld -= set(frame[name].to_list())
+        if unheld:
+            self._blobs.delete(table.name, unheld)
 
     def _fill_chunk(
         self, table: TableSpec, index: VectorIndex, source: PictureSource, drafts: Sequence[Draft]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from havengate.codes import HaCode
+from havengate.errors import RequestError
 from havengate.types import (
     PLAN_VERSION,
     And,
@@ -120,6 +122,8 @@ def plan_from_json(table: str, body: Mapping[str, Any]) -> SearchPlan:
     from havengate.plan_models import PlanModel, read_model
 
     model = read_model(PlanModel, body)
+    if model.table not in (None, table):
+        raise RequestError(f"table: the plan names {model.table!r}, the URL {table!r}", code=HaCode.PARSE_SYNTAX)
     return SearchPlan(
         table=table,
         query=None if model.query is None else model.query.to_node(),

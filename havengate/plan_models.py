@@ -33,7 +33,7 @@ from havengate.types import (
     VectorTerm,
 )
 
-_MAX_ITEMS = 100_000
+_MAX_ITEMS = 10_000
 _MAX_DEPTH = 100
 ModelT = TypeVar("ModelT", bound=BaseModel)
 ScalarJson = StrictStr | StrictInt | FiniteFloat
@@ -48,7 +48,8 @@ class _OneKind(_Model):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if len(self.model_fields_set) != 1:
+        values = [getattr(self, name) for name in self.model_fields_set]
+        if len(values) != 1 or values[0] is None:
             known = ", ".join(field.alias or name for name, field in type(self).model_fields.items())
             raise ValueError(f"exactly one of {known}")
         return self
@@ -56,7 +57,7 @@ class _OneKind(_Model):
 
 class TermModel(_Model):
     index: str
-    vectors: list[list[FiniteFloat]] | None = Spec(None, max_length=64)
+    vectors: list[list[FiniteFloat]] | None = Spec(None)
     text: str | None = None
     picture: str | None = None
     stored_id: str | None = None

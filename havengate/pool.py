@@ -7,11 +7,26 @@ the searched indexes of 1/(1+distance) for SquaredEuclidean, of the inner produc
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from havengate.types import KEY, PK, SCORE, And, AndNot, BoolNode, Or, Rank, Scalar, SortKey, VectorTerm
+from havengate.types import (
+    FIELDS,
+    KEY,
+    PK,
+    SCORE,
+    And,
+    AndNot,
+    BoolNode,
+    Or,
+    Rank,
+    Scalar,
+    SortKey,
+    Value,
+    VectorTerm,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,15 +34,17 @@ if TYPE_CHECKING:
     from schemas.table import TableSchema
 
 _RANK = "#rank"
+_ORDER = "#order"
 _SEEN = "#seen"
 _OF = f"{SCORE}:"
 
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """One row of the page before its fields are read."""
+    """One row of the page, with all its stored fields as they were when the pool was made."""
 
     pk: str
+    fields: Mapping[str, Value]
     score: float | None
     sort_values: tuple[Scalar | None, ...]
 
@@ -64,8 +81,7 @@ def _merged_score(column: str, schema: TableSchema, *, add: bool) -> pl.Expr:
     score = pl.col(column)
     if add:
         return pl.when(score.count() > 0).then(score.sum()).alias(column)
-    closest = schema.vector_indexes[column.removeprefix(_OF)].distance == "SquaredEuclidean"
-    return score.min() if closest else score.max()
+    return score.min() if _is_distance(column, schema) else score.max()
 
 
 def rank(frame: pl.DataFrame, formula: Rank, schema: TableSchema) -> pl.DataFrame:
@@ -74,30 +90,41 @@ def rank(frame: pl.DataFrame, formula: Rank, schema: TableSchema) -> pl.DataFram
 
     scores = [name for name in frame.columns if name.startswith(_OF)]
     if not scores:
-        return frame.with_columns(pl.lit(0.0).alias(_RANK), pl.lit(None, pl.Float64).alias(SCORE))
+        return frame.with_columns(
+            pl.lit(0.0).alias(_RANK), pl.lit(0.0).alias(_ORDER), pl.lit(None, pl.Float64).alias(SCORE)
+        )
     if formula.proxima_index is not None:
         chosen = pl.col(_OF + formula.proxima_index)
-        return frame.with_columns(chosen.alias(_RANK), chosen.alias(SCORE))
+        return frame.with_columns(chosen.alias(_RANK), chosen.alias(_ORDER), chosen.alias(SCORE))
     similarity = pl.sum_horizontal(*(_similarity(name, schema) for name in scores), ignore_nulls=True)
-    return frame.with_columns(similarity.alias(_RANK), pl.coalesce(scores).alias(SCORE))
+    # 1/(1+distance) is 1.0 for every distance below 1e-16: one index is ordered by the distance itself.
+    order = similarity if len(scores) > 1 else _closeness(scores[0], schema)
+    return frame.with_columns(similarity.alias(_RANK), order.alias(_ORDER), pl.coalesce(scores).alias(SCORE))
 
 
 def _similarity(column: str, schema: TableSchema) -> pl.Expr:
     import polars as pl
 
-    if schema.vector_indexes[column.removeprefix(_OF)].distance == "SquaredEuclidean":
-        return 1.0 / (1.0 + pl.col(column))
-    return pl.col(column)
+    return 1.0 / (1.0 + pl.col(column)) if _is_distance(column, schema) else pl.col(column)
+
+
+def _closeness(column: str, schema: TableSchema) -> pl.Expr:
+    import polars as pl
+
+    return -pl.col(column) if _is_distance(column, schema) else pl.col(column)
+
+
+def _is_distance(column: str, schema: TableSchema) -> bool:
+    return schema.vector_indexes[column.removeprefix(_OF)].distance == "SquaredEuclidean"
 
 
 def page(frame: pl.DataFrame, sort: tuple[SortKey, ...], offset: int, limit: int) -> list[PageRow]:
     """Rows [offset, offset+limit) in the order of the keys, missing values last, ties by primary key."""
-    columns = [_RANK if key.field is None else key.field.name for key in sort]
+    order = [_ORDER if key.field is None else key.field.name for key in sort]
+    shown_as = [_RANK if key.field is None else key.field.name for key in sort]
     descending = [key.descending for key in sort]
-    ordered = frame.sort([*columns, KEY], descending=[*descending, False], nulls_last=True)
+    ordered = frame.sort([*order, KEY], descending=[*descending, False], nulls_last=True)
     shown = ordered.slice(offset, limit)
-    values = zip(*(shown[column].to_list() for column in columns), strict=True)
-    return [
-        PageRow(pk, score, tuple(keys))
-        for pk, score, keys in zip(shown[PK].to_list(), shown[SCORE].to_list(), values, strict=True)
-    ]
+    values = zip(*(shown[column].to_list() for column in shown_as), strict=True)
+    columns = zip(shown[PK].to_list(), shown[FIELDS].to_list(), shown[SCORE].to_list(), values, strict=True)
+    return [PageRow(pk, json.loads(fields), score, tuple(keys)) for pk, fields, score, keys in columns]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from engines.contract import Engine, PoolQuery, TableSpec
 from havengate.bind import bind, category_filter, vector_terms
 from havengate.codes import HaCode
-from havengate.errors import ModelError, RequestError
+from havengate.errors import ModelError, Moved, RequestError
 from havengate.images import decode_base64, decode_picture
 from havengate.pool import PageRow, combine, page, rank
 from havengate.types import (
-    And,
     Certificate,
     Hit,
     PicturePayload,
@@ -37,6 +36,15 @@ if TYPE_CHECKING:
     from embedding.service import EmbeddingService
     from havengate.blobs import BlobStore
     from havengate.settings import LimitSettings
+    from havengate.types import Vector
+
+    QueryVectors = npt.NDArray[np.float32]
+    """float32 [m, dimension]"""
+
+ReadT = TypeVar("ReadT")
+_READS = 5
+NO_PICTURE = ""
+"""Stands for the reference of a picture that is not kept."""
 
 
 class Searcher:
@@ -57,9 +65,14 @@ class Searcher:
         spec = self._engine.table(plan.table)
         plan = bind(plan, spec.schema, window=self._limits.window)
         timings: dict[str, float] = {}
-        terms = tuple(vector_terms(plan.query))
         with _timed(timings, "embed"):
-            vectors = {id(term): self._vectors(term, spec) for term in terms}
+            vectors = {id(term): self._vectors(term, spec) for term in vector_terms(plan.query)}
+        return unmoved(lambda: self._answer(plan, spec, vectors, timings))
+
+    def _answer(
+        self, plan: SearchPlan, spec: TableSpec, vectors: Mapping[int, QueryVectors], timings: dict[str, float]
+    ) -> SearchResult:
+        terms = tuple(vector_terms(plan.query))
         with _timed(timings, "engine"):
             pools = {id(term): self._pool(term, vectors[id(term)], plan, spec) for term in terms}
             frame = self._frame(plan, spec, pools)
@@ -67,10 +80,10 @@ class Searcher:
             rows = page(rank(frame, plan.rank, spec.schema), plan.sort, plan.offset, plan.limit)
         with _timed(timings, "fetch"):
             hits = self._hits(rows, plan, spec)
-        certificates = tuple(_certificate(term, pools[id(term)], plan) for term in terms)
+        certificates = tuple(_certificate(term, pools[id(term)]) for term in terms)
         return SearchResult(hits, frame.height, certificates, timings, plan.warnings)
 
-    def _vectors(self, term: VectorTerm, spec: TableSpec) -> npt.NDArray[np.float32]:
+    def _vectors(self, term: VectorTerm, spec: TableSpec) -> QueryVectors:
         """The term's query vectors, float32 [m, dimension]."""
         import numpy as np
 
@@ -84,7 +97,7 @@ class Searcher:
             case StoredIdPayload(pk):
                 return self._stored_vector(pk, term, spec)[np.newaxis]
 
-    def _embed_text(self, text: str, term: VectorTerm, spec: TableSpec) -> npt.NDArray[np.float32]:
+    def _embed_text(self, text: str, term: VectorTerm, spec: TableSpec) -> QueryVectors:
         if len(text) > self._limits.text_chars:
             raise RequestError(
                 f"the text has {len(text)} characters, the most is {self._limits.text_chars}",
@@ -93,7 +106,7 @@ class Searcher:
             )
         return self._embedding.embed_text(self._model(term, spec), text)
 
-    def _embed_picture(self, base64: str, term: VectorTerm, spec: TableSpec) -> npt.NDArray[np.float32]:
+    def _embed_picture(self, base64: str, term: VectorTerm, spec: TableSpec) -> QueryVectors:
         model = self._model(term, spec)
         try:
             picture = decode_picture(decode_base64(base64), self._limits)
@@ -110,7 +123,7 @@ class Searcher:
         check_fingerprint(spec, term.index, self._embedding)
         return model
 
-    def _stored_vector(self, pk: str, term: VectorTerm, spec: TableSpec) -> npt.NDArray[np.float32]:
+    def _stored_vector(self, pk: str, term: VectorTerm, spec: TableSpec) -> QueryVectors:
         field = spec.schema.vector_indexes[term.index].field
         key = canonical_key(spec.schema, pk)
         row = self._engine.fetch(spec.name, [key], [field]).get(key)
@@ -118,16 +131,15 @@ class Searcher:
             raise RequestError(f"no row {pk!r} with a vector", code=HaCode.QUERY_INVALID, span=term.span)
         return row.vectors[field]
 
-    def _pool(self, term: VectorTerm, vectors: npt.NDArray[np.float32], plan: SearchPlan, spec: TableSpec) -> Pool:
-        category = category_filter(term, spec.schema)
-        parts = tuple(part for part in (plan.filter, category) if part is not None)
+    def _pool(self, term: VectorTerm, vectors: QueryVectors, plan: SearchPlan, spec: TableSpec) -> Pool:
         query = PoolQuery(
             index=term.index,
             vectors=vectors,
             n=term.n,
             score_threshold=term.score_threshold,
-            filter=And(parts) if parts else None,
+            filter=plan.filter,
             filter_mode=plan.filter_mode,
+            within=category_filter(term, spec.schema),
             columns=_sort_columns(plan),
         )
         return self._engine.pool(spec.name, query)
@@ -138,21 +150,30 @@ class Searcher:
         return combine(plan.query, {term: pool.frame for term, pool in pools.items()}, spec.schema)
 
     def _hits(self, rows: list[PageRow], plan: SearchPlan, spec: TableSpec) -> tuple[Hit, ...]:
-        schema = spec.schema
         names = output_names(plan.output_fields, spec)
-        vector_fields = [name for name in names if name in schema.vector_fields]
-        stored = self._engine.fetch(spec.name, [row.pk for row in rows], vector_fields)
+        vectors = self._stored_vectors(rows, names, spec)
         return tuple(
             Hit(
                 pk=row.pk,
-                fields=resolve_fields(stored[row.pk].fields, names, spec, self._blobs),
+                fields=resolve_fields(row.fields, names, spec, self._blobs),
                 score=row.score,
                 sort_values=row.sort_values,
-                vectors=stored[row.pk].vectors,
+                vectors=vectors.get(row.pk, {}),
             )
             for row in rows
-            if row.pk in stored
         )
+
+    def _stored_vectors(
+        self, rows: list[PageRow], names: tuple[str, ...], spec: TableSpec
+    ) -> dict[str, Mapping[str, Vector]]:
+        """The named vectors by key. Raises Moved where a row is no longer the one that the pool saw."""
+        vector_fields = [name for name in names if name in spec.schema.vector_fields]
+        if not vector_fields:
+            return {}
+        stored = self._engine.fetch(spec.name, [row.pk for row in rows], vector_fields)
+        if any(row.pk not in stored or stored[row.pk].fields != row.fields for row in rows):
+            raise Moved(f"rows of table {spec.name!r} change faster than they can be read")
+        return {pk: row.vectors for pk, row in stored.items()}
 
 
 def check_fingerprint(spec: TableSpec, index: str, embedding: EmbeddingService) -> None:
@@ -182,7 +203,9 @@ def resolve_fields(
     """The named fields of a stored row; a picture's reference becomes the Base64 text that was pushed."""
     resolved: dict[str, Value] = {name: fields[name] for name in names if name in fields}
     for name in spec.schema.base64_fields & resolved.keys():
-        resolved[name] = blobs.get(spec.name, str(resolved[name])).decode()
+        key = str(resolved.pop(name))
+        if key != NO_PICTURE:
+            resolved[name] = blobs.get(spec.name, key).decode()
     return resolved
 
 
@@ -190,12 +213,22 @@ def _sort_columns(plan: SearchPlan) -> tuple[str, ...]:
     return tuple(key.field.name for key in plan.sort if key.field is not None)
 
 
-def _certificate(term: VectorTerm, pool: Pool, plan: SearchPlan) -> Certificate:
-    returned = pool.frame.height
-    cut = None
-    if returned < min(term.n, pool.matched):
-        cut = "filter_mode:post" if plan.filter_mode == "post" else "sf"
-    return Certificate(term.index, term.n, pool.matched, returned, pool.strategy, cut)
+def _certificate(term: VectorTerm, pool: Pool) -> Certificate:
+    cut_by = ",".join(pool.cut_by) or None
+    return Certificate(term.index, term.n, pool.matched, pool.frame.height, pool.strategy, cut_by)
+
+
+def unmoved(read: Callable[[], ReadT]) -> ReadT:
+    """What ``read`` returns, read again when writers moved rows or pictures away under it.
+
+    Raises Moved when that goes on.
+    """
+    for _ in range(_READS - 1):
+        try:
+            return read()
+        except Moved:
+            continue
+    return read()
 
 
 @contextmanager

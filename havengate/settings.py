@@ -54,6 +54,7 @@ class EmbeddingSettings(_Group):
 
 class ServerSettings(_Group):
     threads: int = Field(8, ge=1, le=256, description="requests that are served at once")
+    connections: int = Field(64, ge=1, le=1024, description="clients that are read from or written to at once")
     timeout_s: int = Field(60, ge=5, description="seconds after which a silent worker is restarted")
     client_timeout_s: int = Field(20, ge=1, description="seconds a client may take to send a small request")
 

@@ -39,6 +39,9 @@ class Tables:
             if index.model is not None
         }
         spec = TableSpec(name, schema, vendor.to_json(), settings, fingerprints)
+        if name not in self.names():
+            # What a kill in the middle of a drop left behind must not come back with the name.
+            self.blobs.drop_table(name)
         self.engine.create_table(spec)
         return spec
 

@@ -232,7 +232,7 @@ class Row:
 Strategy = OneOf["exact", "ann", "ann+exact"]
 
 # Columns of a pool's frame beside its attributes; no field can have such a name.
-PK, KEY, SCORE = "#pk", "#key", "#score"
+PK, KEY, SCORE, FIELDS = "#pk", "#key", "#score", "#fields"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,13 +240,15 @@ class Pool:
     """The n best rows of one vector term, or all rows of a search without one.
 
     ``frame`` holds the columns PK (Utf8), KEY (the key in its own type, for numeric order), SCORE (Float64,
-    the vendor's number; absent without a vector term) and every attribute column asked for. ``matched`` counts
-    the rows that match the filter and hold a vector in the index.
+    the vendor's number; absent without a vector term), FIELDS (the row's stored fields as JSON text, of the same
+    moment as everything else) and every attribute column asked for. ``matched`` counts the rows that match the
+    filter and hold a vector in the index; ``cut_by`` names what kept rows out beyond that.
     """
 
     frame: pl.DataFrame
     matched: int
     strategy: Strategy = "exact"
+    cut_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from havengate.errors import DocumentError, excerpt
 from havengate.types import Scalar, Value
-from schemas.table import FieldSpec, FieldType, TableSchema, VectorIndex
+from schemas.table import FLOAT32_MAX, FieldSpec, FieldType, TableSchema, VectorIndex
 
 if TYPE_CHECKING:
     from havengate.types import Vector
 
 MULTI_VALUE_SEPARATOR = "\x1d"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
-_FLOAT32_MAX = 3.4028234663852886e38
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_SMALLEST, _LARGEST = FieldType.INT64.bounds[0], FieldType.UINT64.bounds[1]
 _MAX_KEY_CHARS = 512
 
 
@@ -64,19 +65,25 @@ def coerce_vector(index: VectorIndex, value: object) -> Vector:
     """
     import numpy as np
 
-    parts: Sequence[object] = value.split(index.delimiter) if isinstance(value, str) else cast("list[object]", value)
-    if not isinstance(parts, list) or any(isinstance(part, bool) for part in parts):
+    parts = value.split(index.delimiter) if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(_is_number(part) for part in parts):
         raise DocumentError(f"field {index.field!r}: a vector is a list of numbers")
     try:
         vector = np.array(parts, dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        raise DocumentError(f"field {index.field!r}: a vector is a list of numbers") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DocumentError(f"field {index.field!r}: a vector is a list of finite 32-bit numbers") from error
     if vector.shape != (index.dimension,):
         found = len(parts) if vector.ndim == 1 else f"shape {vector.shape}"
         raise DocumentError(f"field {index.field!r}: dimension {found}, the index {index.name!r} has {index.dimension}")
-    if not np.all(np.abs(vector) <= _FLOAT32_MAX):
+    if not np.all(np.abs(vector) <= FLOAT32_MAX):
         raise DocumentError(f"field {index.field!r}: a vector holds finite 32-bit numbers only")
     return vector.astype(np.float32)
+
+
+def _is_number(part: object) -> bool:
+    if isinstance(part, str):
+        return _NUMBER.fullmatch(part.strip()) is not None
+    return isinstance(part, int | float) and not isinstance(part, bool)
 
 
 def _coerce_text(spec: FieldSpec, value: object) -> str:
@@ -98,18 +105,18 @@ def _coerce_integer(spec: FieldSpec, value: object) -> int:
         raise _wrong(spec, value)
     low, high = spec.type.bounds
     if not low <= value <= high:
-        raise DocumentError(f"field {spec.name!r}: {value} is outside {spec.type} ({low} to {high})")
+        raise DocumentError(f"field {spec.name!r}: {excerpt(str(value))} is outside {spec.type} ({low} to {high})")
     return value
 
 
 def _coerce_float(spec: FieldSpec, value: object) -> float:
-    if not isinstance(value, int | float | str):
+    if not isinstance(value, int | float) and not (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
         raise _wrong(spec, value)
     try:
         number = float(value)
     except (ValueError, OverflowError) as error:
         raise _wrong(spec, value) from error
-    if not math.isfinite(number) or (spec.type is FieldType.FLOAT and abs(number) > _FLOAT32_MAX):
+    if not math.isfinite(number) or (spec.type is FieldType.FLOAT and abs(number) > FLOAT32_MAX):
         raise DocumentError(f"field {spec.name!r}: {value!r} is not a finite {spec.type}")
     return number
 
@@ -129,9 +136,11 @@ def _coerce_open(spec: FieldSpec, value: object) -> Scalar | list[Scalar]:
 def _open_scalar(spec: FieldSpec, value: object) -> Scalar:
     if isinstance(value, str):
         return _coerce_text(spec, value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _wrong(spec, value)
-    return value
+    if isinstance(value, int) and not isinstance(value, bool) and _SMALLEST <= value <= _LARGEST:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise _wrong(spec, value)
 
 
 def _wrong(spec: FieldSpec, value: object) -> DocumentError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
-from havengate.types import Value
+from havengate.types import FIELDS, Value
 from schemas.table import FieldSpec, FieldType, TableSchema
 
 DTYPES: Mapping[FieldType, pl.DataType] = {
@@ -35,8 +36,13 @@ def dtype(spec: FieldSpec) -> pl.DataType:
 
 
 def frame(schema: TableSchema, rows: Sequence[Mapping[str, Value]]) -> pl.DataFrame:
-    """Rows' fields as columns; a missing field is null."""
-    return pl.DataFrame([_column(spec, rows) for spec in schema.attribute_fields.values()])
+    """Rows' fields as columns, a missing field null, and FIELDS: all of them as JSON text."""
+    stored = pl.Series(FIELDS, [fields_text(row) for row in rows], dtype=pl.String)
+    return pl.DataFrame([stored, *(_column(spec, rows) for spec in schema.attribute_fields.values())])
+
+
+def fields_text(fields: Mapping[str, Value]) -> str:
+    return json.dumps(dict(fields), ensure_ascii=False, allow_nan=False)
 
 
 def _column(spec: FieldSpec, rows: Sequence[Mapping[str, Any]]) -> pl.Series:

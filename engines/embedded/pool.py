@@ -12,7 +12,7 @@ from engines.embedded.filters import compile_filter
 from engines.embedded.search import nearest
 from havengate.codes import HaCode
 from havengate.errors import RequestError
-from havengate.types import KEY, PK, SCORE, Pool
+from havengate.types import FIELDS, KEY, PK, SCORE, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def nearest_rows(snapshot: Snapshot, schema: TableSchema, query: PoolQuery) -> P
     index = _index(schema, query.index)
     _check(query, index)
     column = snapshot.vectors[index.field]
-    there = snapshot.alive & column.present
+    there = snapshot.alive & column.present & _mask(snapshot, schema, query.within)
     matching = there & _mask(snapshot, schema, query.filter)
     found = nearest(column, matching if query.filter_mode == "pre" else there, query.vectors, query.n, index.distance)
     larger_first = index.distance == "InnerProduct"
@@ -43,11 +43,13 @@ def nearest_rows(snapshot: Snapshot, schema: TableSchema, query: PoolQuery) -> P
         .head(query.n)
     )
     slots, scores = best["slot"].to_numpy(), best[SCORE].to_numpy()
-    kept = matching[slots]
+    passing, near = matching[slots], np.ones(len(slots), np.bool_)
     if query.score_threshold is not None:
-        kept &= scores > query.score_threshold if larger_first else scores < query.score_threshold
+        near = scores > query.score_threshold if larger_first else scores < query.score_threshold
+    kept = passing & near
+    cut_by = tuple(name for name, mask in (("filter_mode:post", passing), ("sf", near)) if not mask.all())
     frame = _select(snapshot, schema, query.columns, slots[kept])
-    return Pool(frame.insert_column(2, pl.Series(SCORE, scores[kept])), int(np.count_nonzero(matching)))
+    return Pool(frame.insert_column(2, pl.Series(SCORE, scores[kept])), int(np.count_nonzero(matching)), cut_by=cut_by)
 
 
 def matching_rows(snapshot: Snapshot, schema: TableSchema, filter: Expr | None, columns: tuple[str, ...]) -> Pool:
@@ -88,14 +90,15 @@ def _mask(snapshot: Snapshot, schema: TableSchema, filter: Expr | None) -> Mask:
 def _select(
     snapshot: Snapshot, schema: TableSchema, columns: Sequence[str], slots: npt.NDArray[np.intp]
 ) -> pl.DataFrame:
-    """PK, KEY and the columns asked for, of these slots in their order."""
+    """PK, KEY, FIELDS and the columns asked for, of these slots in their order."""
     for name in columns:
         if name not in schema.attribute_fields:
             raise RequestError(f"no attribute field {name!r}", code=HaCode.ATTRIBUTE_NOT_EXIST)
     # Series by series: a lazy query over the frame costs more than the few rows of a page.
     key = snapshot.attributes[schema.primary_key].gather(slots)
     picked = (snapshot.attributes[name].gather(slots) for name in columns)
-    return pl.DataFrame([key.cast(pl.String).alias(PK), key.alias(KEY), *picked])
+    stored = snapshot.attributes[FIELDS].gather(slots)
+    return pl.DataFrame([key.cast(pl.String).alias(PK), key.alias(KEY), stored, *picked])
 
 
 def _invalid(message: str) -> RequestError:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 
 import pytest
 from colour_model import picture
@@ -9,7 +10,8 @@ from support import photo_row
 
 from havengate.codes import HaCode
 from havengate.documents import Command
-from havengate.errors import ModelError, RequestError
+from havengate.errors import EngineError, ModelError, RequestError
+from havengate.services import wire
 from havengate.types import Fingerprint
 from schemas.settings import TableSettings
 from schemas.templates import template
@@ -49,12 +51,18 @@ def test_good_documents_are_written_and_bad_ones_named(services, photos):
         add(18, cate_id=True),
         add(2**63),
         add(19),
+        Command("add", {"id": 20, "vector": [10**400] + [0] * 511}),
+        add(21, tags={"c": 10**400}),
+        add(22, tags={"c": 2**64}),
+        add(23, price="1_0"),
+        Command("add", {"id": 24, "vector": ["\u0661"] * 512}),
+        add(25),
     ]
     report = services.documents.push(photos, commands)
-    assert [failure.index for failure in report.failures] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+    assert [failure.index for failure in report.failures] == [*range(1, 12), *range(13, 18)]
     assert report.failures[2].code is HaCode.ATTRIBUTE_NOT_EXIST
-    assert report.written == 2
-    assert [row.pk for row in rows(services, photos, 10, 19, 13)] == ["10", "19"]
+    assert report.written == 3
+    assert [row.pk for row in rows(services, photos, 10, 19, 25, 13)] == ["10", "19", "25"]
 
 
 def test_a_repeated_push_changes_nothing_and_embeds_nothing(services, photos, model):
@@ -136,6 +144,86 @@ def test_a_picture_goes_with_its_last_row(services, photos):
     assert blob_count(services) == before + 1
     services.documents.push(photos, [add(41, "red")])
     assert blob_count(services) == before
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [Command("update_field", photo_row(404, "orange"))],
+        [add(42, "orange"), add(42, "purple"), Command("delete", {"id": 42})],
+    ],
+)
+def test_no_picture_stays_that_no_row_holds(services, photos, commands):
+    before = blob_count(services)
+    services.documents.push(photos, commands)
+    assert blob_count(services) == before
+
+
+def test_update_field_forgets_the_picture_that_it_replaces(services, photos):
+    before = blob_count(services)
+    services.documents.push(photos, [Command("update_field", photo_row(1, "orange"))])
+    assert blob_count(services) == before
+
+
+def test_update_field_cannot_empty_a_field(services, photos):
+    for empty in ({"vector_source_image": ""}, {"title": None}, {"vector": []}):
+        report = services.documents.push(photos, [Command("update_field", {"id": 1, **empty})])
+        assert "cannot empty" in report.failures[0].message
+
+
+@pytest.mark.usefixtures("photos")
+def test_a_picture_that_is_not_kept_leaves_no_older_one(services):
+    services.engine.set_settings("photos", TableSettings(store_source=False))
+    table = services.engine.table("photos")
+    services.documents.push(table, [Command("update_field", photo_row(1, "blue"))])
+    (row,) = rows(services, table, 1, include_vector=True, output_fields=("id", "vector_source_image"))
+    assert row.vectors["vector"].argmax() == 2
+    assert "vector_source_image" not in row.fields
+
+
+class RefusingEngine:
+    """An engine that cannot write one key, nor any call that has it."""
+
+    def __init__(self, engine, key, error):
+        self._engine, self._key, self._error = engine, key, error
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+    def upsert(self, table, rows):
+        if any(row.pk == self._key for row in rows):
+            raise self._error
+        self._engine.upsert(table, rows)
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"), [(RequestError("not this one"), [2]), (EngineError("the disk is full"), [1, 2, 3])]
+)
+def test_what_an_engine_refuses_costs_no_other_run(services, photos, error, lost):
+    engine = RefusingEngine(services.engine, "62", error)
+    wired = wire(services.settings, engine, services.embedding, services.tables.blobs)
+    commands = [Command("delete", {"id": 1}), add(61), add(62), add(63), Command("delete", {"id": 2})]
+    report = wired.documents.push(photos, commands)
+    assert [failure.index for failure in report.failures] == lost
+    assert (report.written, report.deleted) == (3 - len(lost), 2)
+
+
+def test_pushes_of_one_picture_at_once_leave_no_hole(services, photos):
+    """A picture that one push forgets while another brings it stays as long as a row holds it."""
+
+    def push(key):
+        for _ in range(15):
+            services.documents.push(photos, [add(key, "orange")])
+            services.documents.push(photos, [Command("delete", {"id": key})])
+        services.documents.push(photos, [add(key, "orange")])
+
+    threads = [threading.Thread(target=push, args=(key,)) for key in range(80, 84)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = rows(services, photos, *range(80, 84), output_fields=("vector_source_image",))
+    assert [row.fields["vector_source_image"] for row in found] == [photo_row(0, "orange")["vector_source_image"]] * 4
 
 
 def test_store_source_off_keeps_the_vector_only(services):

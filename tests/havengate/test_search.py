@@ -1,9 +1,12 @@
 """The search use case over the embedded engine, with a model whose space is colour."""
 
 import base64
+import json
+import threading
 
 import pytest
 from colour_model import picture
+from support import photo_row
 
 from havengate.codes import HaCode
 from havengate.documents import Command
@@ -25,6 +28,9 @@ from havengate.types import (
     VectorPayload,
     VectorTerm,
 )
+from schemas.settings import TableSettings
+from schemas.templates import template
+from schemas.vendor import read_schema
 
 BEST_FIRST = {"rank": Rank("vector"), "sort": (SortKey(None, descending=False),)}
 
@@ -111,8 +117,6 @@ class TestSearch:
         assert [hit.score for hit in result.hits] == [0, 0]
 
     def test_ties_follow_the_numeric_key(self, services, photos):
-        from support import photo_row
-
         more = [Command("add", photo_row(key, "red")) for key in (20, 100, 9)]
         services.documents.push(photos, more)
         result = self.search(services, query=by_text("red", n=4), **BEST_FIRST)
@@ -204,3 +208,139 @@ def test_rows_of_another_model_are_never_compared(services, photos, model):
     vector = VectorPayload(((1.0,) + (0.0,) * 511,))
     found = services.searcher.search(SearchPlan(photos.name, query=VectorTerm("vector", vector)))
     assert ids(found)[0] == "1"
+
+
+class TestScores:
+    """Rows whose vectors are pushed, so that every distance is known."""
+
+    @pytest.fixture
+    def vectors(self, services):
+        def table(*firsts, **fields):
+            spec = services.tables.create("v", template("base64"), TableSettings())
+            rows = [{"id": key, "vector": [value] + [0.0] * 511, **fields} for key, value in firsts]
+            assert services.documents.push(spec, [Command("add", row) for row in rows]).failures == ()
+            return spec
+
+        return table
+
+    @staticmethod
+    def near(*firsts, **options):
+        payload = VectorPayload(tuple((value,) + (0.0,) * 511 for value in firsts))
+        return VectorTerm("vector", payload, **options)
+
+    def test_distances_too_small_for_a_similarity_still_order(self, services, vectors):
+        vectors((1, 3e-9), (2, 2e-9), (3, 1e-9))
+        assert ids(services.searcher.search(SearchPlan("v", self.near(0.0)))) == ["3", "2", "1"]
+
+    def test_the_certificate_names_each_cut_and_no_other(self, services, vectors):
+        vectors((1, 1.0), (2, 2.0), cate_id=5)
+        other = Compare("=", Field("cate_id"), Literal(6))
+
+        def cut_by(term, **plan):
+            return services.searcher.search(SearchPlan("v", term, **plan)).certificates[0].cut_by
+
+        assert cut_by(self.near(0.0), filter_mode="post") is None
+        assert cut_by(self.near(0.0, score_threshold=2.0), filter_mode="post") == "sf"
+        assert cut_by(self.near(0.0), filter_mode="post", filter=other) == "filter_mode:post"
+        assert cut_by(self.near(0.0, score_threshold=2.0), filter_mode="post", filter=other) == "filter_mode:post,sf"
+
+    def test_what_only_takes_rows_away_gives_no_formula(self, services):
+        create_two_indexes(services)
+        one, two = VectorTerm("a", VectorPayload(((0.0, 0.0),))), VectorTerm("b", VectorPayload(((0.0, 0.0),)))
+        with pytest.raises(RequestError) as caught:
+            services.searcher.search(SearchPlan("two", AndNot(one, two), rank=Rank("b")))
+        assert caught.value.code is HaCode.INDEX_NOT_EXIST
+
+    def test_scores_of_two_indexes_add_up_as_similarities(self, services):
+        create_two_indexes(services)
+        one = VectorTerm("a", VectorPayload(((0.0, 0.0),)), n=1)
+        two = VectorTerm("b", VectorPayload(((1.0, 1.0),)), n=2)
+        result = services.searcher.search(SearchPlan("two", Or((one, two))))
+        # Row 1: distance 0 on a, product 2 on b. Row 2: product 4 on b only, and no score on a.
+        assert [(hit.pk, hit.sort_values[0]) for hit in result.hits] == [("2", 4.0), ("1", 3.0)]
+        by_a = services.searcher.search(SearchPlan("two", Or((one, two)), **{**BEST_FIRST, "rank": Rank("a")}))
+        assert [(hit.pk, hit.score) for hit in by_a.hits] == [("1", 0.0), ("2", None)]
+
+    def test_or_keeps_the_larger_of_two_products(self, services):
+        create_two_indexes(services)
+        terms = tuple(VectorTerm("b", VectorPayload((vector,)), n=2) for vector in ((1.0, 1.0), (3.0, 0.0)))
+        result = services.searcher.search(SearchPlan("two", Or(terms), rank=Rank("b")))
+        assert [(hit.pk, hit.score) for hit in result.hits] == [("2", 6.0), ("1", 3.0)]
+
+    def test_categories_belong_to_the_term_and_come_before_its_n_best(self, services):
+        create_two_indexes(services, category=True)
+        term = VectorTerm("a", VectorPayload(((0.0, 0.0),)), n=1, categories=("8",))
+        for mode in ("pre", "post"):
+            assert ids(services.searcher.search(SearchPlan("two", term, filter_mode=mode))) == ["2"]
+
+    def test_limits_hold_for_every_dialect(self, services, vectors):
+        vectors((1, 1.0))
+        for plan in (
+            {"query": Or((self.near(0.0),) * 1025)},
+            {"query": self.near(*([0.0] * 1025))},
+            {"filter": Or((Compare("=", Field("cate_id"), Literal(1)),) * 20_001)},
+        ):
+            with pytest.raises(RequestError, match=r"most is|more than"):
+                services.searcher.search(SearchPlan("v", **plan))
+
+
+def create_two_indexes(services, *, category=False):
+    """Table `two`: index a by distance, b by product; rows 1 at ((0,0),(1,1)) and 2 at ((5,5),(2,2))."""
+    parts = [{"field_name": "id"}, *([{"field_name": "cate_id"}] if category else [])]
+    fields = [{"field_name": name, "field_type": "INT64"} for name in ("id", "cate_id")]
+    fields += [{"field_name": f"{name}_v", "field_type": "FLOAT", "multi_value": True} for name in "ab"]
+    indexes = [{"index_name": "id", "index_type": "PRIMARYKEY64", "index_fields": "id"}]
+    for name, distance in (("a", "SquaredEuclidean"), ("b", "InnerProduct")):
+        indexes.append(
+            {
+                "index_name": name,
+                "index_type": "CUSTOMIZED",
+                "index_fields": [*parts, {"field_name": f"{name}_v"}],
+                "parameters": {"dimension": "2", "distance_type": distance},
+            }
+        )
+    schema = read_schema(json.dumps({"fields": fields, "indexs": indexes}))
+    spec = services.tables.create("two", schema, TableSettings())
+    rows = [
+        {"id": 1, "cate_id": 7, "a_v": [0, 0], "b_v": [1, 1]},
+        {"id": 2, "cate_id": 8, "a_v": [5, 5], "b_v": [2, 2]},
+    ]
+    assert services.documents.push(spec, [Command("add", row) for row in rows]).failures == ()
+
+
+def test_rows_that_change_under_a_search_are_never_mixed(services, photos):
+    """Every hit matches the filter, has the picture and vector of its own fields, and none is missing."""
+    stop = threading.Event()
+    colours = {1: "red", 2: "green", 3: "blue"}
+
+    def write():
+        turn = 0
+        while not stop.is_set():
+            turn += 1
+            kind = turn % 3 + 1
+            services.documents.push(photos, [Command("add", photo_row(7, colours[kind], cate_id=kind))])
+            if turn % 5 == 0:
+                services.documents.push(photos, [Command("delete", {"id": 7})])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for turn in range(300):
+            kind = turn % 3 + 1
+            plan = SearchPlan(
+                "photos",
+                by_text("red"),
+                filter=And((Compare("=", Field("cate_id"), Literal(kind)), Compare("=", Field("id"), Literal(7)))),
+                output_fields=("id", "cate_id", "vector", "vector_source_image"),
+            )
+            result = services.searcher.search(plan)
+            assert len(result.hits) == result.total
+            for hit in result.hits:
+                assert hit.fields["cate_id"] == kind
+                assert hit.vectors["vector"].argmax() == kind - 1
+                assert hit.fields["vector_source_image"] == base64.b64encode(picture(colours[kind])).decode()
+            for row in services.documents.fetch(photos, [7], include_vector=False, output_fields=plan.output_fields):
+                assert row.fields["vector_source_image"]
+    finally:
+        stop.set()
+        writer.join()
