@@ -9,6 +9,7 @@ import secrets
 import threading
 from base64 import b64decode
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,12 +17,14 @@ from flask import Flask, Response, current_app, request
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from gateway.errors import json_response, status_body
-from havengate.errors import SettingsError, Unauthorized
+from havengate.errors import AccessError, SettingsError, Unauthorized
 
 ROLES = ("read", "write", "admin")
 _HASH = re.compile(r"(scrypt(:\d+){3}|pbkdf2:\w+:\d+)\$[^$]+\$[0-9a-f]+")
 _ROLE_ATTRIBUTE = "havengate_role"
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="havengate", charset="UTF-8"'}
+_MOST_CHECKS = 2
+_RETRY_S = 1
 _View = TypeVar("_View", bound=Callable[..., object])
 
 
@@ -56,11 +59,18 @@ def hash_password(password: str) -> str:
     return generate_password_hash(password, "scrypt")
 
 
+class TooManyChecks(AccessError):
+    """Others' passwords are being checked; nothing was said about this one."""
+
+    http_status = 429
+
+
 class Authenticator:
     """Says who sent an Authorization header. May be called from several threads.
 
     A check costs scrypt's tens of milliseconds, so one digest a user, under a key that dies with the process,
-    remembers what was proven.
+    remembers what was proven. A flood of wrong passwords gets one core and no queue; callers that come at once with
+    the same credentials share one check.
     """
 
     def __init__(self, users: Mapping[str, User], check: Callable[[str, str], bool] = check_password_hash) -> None:
@@ -68,11 +78,12 @@ class Authenticator:
         self._check = check
         self._key = secrets.token_bytes(32)
         self._proven: dict[str, bytes] = {}
-        # One slow check at a time: a flood of wrong passwords leaves the other cores to searches.
         self._slow = threading.Lock()
+        self._checks: dict[bytes, Future[bool]] = {}
+        self._joining = threading.Lock()
 
     def user(self, header: str | None) -> User:
-        """Raises Unauthorized without saying what was wrong."""
+        """Raises Unauthorized without saying what was wrong, TooManyChecks at once instead of queueing."""
         name, password = _credentials(header)
         digest = hmac.digest(self._key, f"{name}:{password}".encode(), hashlib.sha256)
         if hmac.compare_digest(self._proven.get(name, b""), digest):
@@ -80,12 +91,29 @@ class Authenticator:
         known = self._users.get(name)
         # A name that nobody has costs the same time, so that time does not tell which names there are.
         judged = known or next(iter(self._users.values()))
-        with self._slow:
-            right = self._check(judged.password_hash, password)
+        right = self._shared_check(digest, judged.password_hash, password)
         if known is None or not right:
             raise Unauthorized("Unauthorized")
         self._proven[name] = digest
         return known
+
+    def _shared_check(self, digest: bytes, password_hash: str, password: str) -> bool:
+        with self._joining:
+            running = self._checks.get(digest)
+            if running is None and len(self._checks) == _MOST_CHECKS:
+                raise TooManyChecks("too many passwords to check; try again")
+            check = self._checks.setdefault(digest, Future())
+        if running is None:
+            try:
+                with self._slow:
+                    check.set_result(self._check(password_hash, password))
+            except BaseException as error:
+                check.set_exception(error)
+                raise
+            finally:
+                with self._joining:
+                    del self._checks[digest]
+        return check.result()
 
 
 def needs(role: str | None) -> Callable[[_View], _View]:
@@ -114,6 +142,8 @@ def install(app: Flask, users: Mapping[str, User]) -> None:
             user = authenticator.user(request.headers.get("Authorization"))
         except Unauthorized as error:
             return json_response(status_body(401, error.message), 401, _CHALLENGE)
+        except TooManyChecks as error:
+            return json_response(status_body(429, error.message), 429, {"Retry-After": str(_RETRY_S)})
         if ROLES.index(user.role) < ROLES.index(role):
             return json_response(status_body(403, "Forbidden"), 403)
         return None

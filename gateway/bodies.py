@@ -9,12 +9,15 @@ from pydantic_core import from_json
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
 from havengate.codes import HaCode
-from havengate.errors import RequestError
+from havengate.errors import RequestError, excerpt
 
 if TYPE_CHECKING:
     from flask import Request
 
 _CHUNK = 1 << 20
+# A list or object takes 60 bytes and more for the 3 that it is sent as. The largest push has 5 million numbers.
+_MOST_CONTAINERS = 1_000_000
+_MOST_COMMAS = 20_000_000
 # zlib's window argument: 15 reads the zlib wrapper (what HTTP calls deflate), 31 gzip's.
 _WINDOWS = {"deflate": 15, "gzip": 31, "x-gzip": 31}
 
@@ -37,7 +40,7 @@ def read_body(request: Request, limit: int) -> bytes:
 def inflate(raw: bytes, encoding: str, limit: int) -> bytes:
     """Raises as ``read_body``; never holds more than ``limit`` bytes of output."""
     if encoding not in _WINDOWS:
-        raise UnsupportedMediaType(f"Content-Encoding {encoding!r}: use gzip, deflate or none")
+        raise UnsupportedMediaType(f"Content-Encoding {excerpt(repr(encoding))}: use gzip, deflate or none")
     stream = zlib.decompressobj(_WINDOWS[encoding])
     try:
         data = stream.decompress(raw, limit + 1)
@@ -55,8 +58,10 @@ def inflate(raw: bytes, encoding: str, limit: int) -> bytes:
 def decode_json(raw: bytes) -> Any:
     """JSON as the standard has it: strict UTF-8, no NaN or Infinity, no lone surrogates, at most 200 levels.
 
-    Raises RequestError saying where it stops being that.
+    Raises RequestError saying where it stops being that, RequestEntityTooLarge for more values than memory is for.
     """
+    if raw.count(b"[") + raw.count(b"{") > _MOST_CONTAINERS or raw.count(b",") > _MOST_COMMAS:
+        raise RequestEntityTooLarge(f"more than {_MOST_CONTAINERS} lists and objects or {_MOST_COMMAS} commas")
     try:
         # Many times faster than json.loads on a picture's Base64 or a push's vectors.
         return from_json(raw, allow_inf_nan=False, cache_strings="keys")

@@ -16,7 +16,7 @@ from gateway.bodies import json_object
 from gateway.errors import json_response
 from gateway.values import short_floats
 from havengate.codes import HaCode
-from havengate.errors import HavengateError, RequestError
+from havengate.errors import HavengateError, RequestError, excerpt
 
 if TYPE_CHECKING:
     from engines.contract import TableSpec
@@ -63,7 +63,7 @@ def blueprint(services: Services) -> Blueprint:
 def read_request(body: Json, *, most: int) -> FetchRequest:
     """Raises RequestError naming the key that is wrong."""
     for key in body.keys() - {"tableName", "ids", "includeVector", "outputFields", *_BESIDE_IDS}:
-        raise RequestError(f"unknown key {key!r}", code=HaCode.UNKNOWN_KEY)
+        raise RequestError(f"unknown key {excerpt(repr(key))}", code=HaCode.UNKNOWN_KEY)
     ids = body.get("ids")
     if ids is None:
         raise RequestError(

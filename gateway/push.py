@@ -15,7 +15,7 @@ from gateway.bodies import decode_json, read_body
 from gateway.errors import json_response
 from havengate.codes import HaCode
 from havengate.documents import Command
-from havengate.errors import HavengateError, RequestError
+from havengate.errors import HavengateError, RequestError, excerpt
 
 if TYPE_CHECKING:
     from engines.contract import TableSpec
@@ -51,7 +51,7 @@ def blueprint(services: Services) -> Blueprint:
 def _check_key_field(table: TableSpec, sent: str | None) -> None:
     key = table.schema.primary_key
     if sent is not None and sent != key:
-        raise RequestError(f"{_KEY_HEADER} is {sent!r}, the key of table {table.name!r} is {key!r}")
+        raise RequestError(f"{_KEY_HEADER} is {excerpt(repr(sent))}, the key of table {table.name!r} is {key!r}")
 
 
 def _documents(body: object, most: int) -> list[object]:
@@ -85,7 +85,7 @@ def _misshapen(document: object) -> str | None:
     if not isinstance(document.get("fields"), dict):
         return "fields is missing or no object"
     unknown = document.keys() - {"cmd", "fields"}
-    return f"unknown key {min(unknown)!r} beside cmd and fields" if unknown else None
+    return f"unknown key {excerpt(repr(min(unknown)))} beside cmd and fields" if unknown else None
 
 
 def _failure(failure: Failure, position: int) -> Json:

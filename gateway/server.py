@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _KEEPALIVE_S = 75
 _GRACE_S = 20
 _BACKLOG = 256
+_MOST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +103,10 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "bind": f"fd://{self._fd}",
             "workers": 1,
             "worker_class": GatewayWorker,
-            "threads": self.settings.server.threads,
+            "threads": self.settings.server.connections,
             "timeout": self.settings.server.timeout_s,
             "graceful_timeout": _GRACE_S,
+            "backlog": _BACKLOG,
             "keepalive": _KEEPALIVE_S,
             "limit_request_line": 0,
             "http_parser": "python",
@@ -166,6 +168,8 @@ def _open_site(settings: Settings) -> Site:
 
 
 def _listen(settings: Settings, host: str, port: int) -> socket.socket:
+    if not 0 <= port <= _MOST_PORT:
+        raise SettingsError(f"port {port} is outside 0 to {_MOST_PORT}")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError, OverflowError) as error:

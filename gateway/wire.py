@@ -18,6 +18,8 @@ from gunicorn.http.unreader import SocketUnreader
 if TYPE_CHECKING:
     import socket
 
+HEAD_S = 5.0
+"""Seconds for a request's line and headers, and for its first byte."""
 _RECEIVE = 1 << 18
 _MOST_PATH = 8190
 _LEAST_BYTES_PER_SECOND = 16_384
@@ -33,7 +35,7 @@ class HeadTooSlow(ParseException):  # type: ignore[misc]
 
 
 class DeadlineUnreader(SocketUnreader):  # type: ignore[misc]
-    """Reads one request within ``patience`` seconds and what its size needs on a slow line.
+    """Reads a head within HEAD_S, a body within ``patience`` seconds, and what its size needs on a slow line.
 
     Raises TimeoutError where gunicorn would wait for ever.
     """
@@ -41,16 +43,24 @@ class DeadlineUnreader(SocketUnreader):  # type: ignore[misc]
     def __init__(self, connection: socket.socket, patience: float) -> None:
         super().__init__(connection, max_chunk=_RECEIVE)
         self._patience = patience
-        self.start()
+        self.start_head()
 
-    def start(self) -> None:
-        """A new request begins; its answer, too, is given up when nobody takes it."""
+    def start_head(self) -> None:
+        """A new request begins."""
+        self._start(min(HEAD_S, self._patience))
+
+    def start_body(self) -> None:
+        """The head is complete. The answer, too, is given up when nobody takes it."""
+        self._start(self._patience)
+
+    def _start(self, allowed: float) -> None:
         self._began = time.monotonic()
+        self._allowed = allowed
         self._received = 0
         self.sock.settimeout(self._patience)
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        allowed = self._patience + self._received / _LEAST_BYTES_PER_SECOND
+        allowed = self._allowed + self._received / _LEAST_BYTES_PER_SECOND
         left = self._began + allowed - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -71,11 +81,12 @@ class GatewayRequest(Request):  # type: ignore[misc]
         super().__init__(*args)
 
     def parse(self, unreader: DeadlineUnreader) -> bytes:
-        unreader.start()
+        unreader.start_head()
         try:
             rest: bytes = super().parse(unreader)
         except TimeoutError as error:
             raise HeadTooSlow from error
+        unreader.start_body()
         return rest
 
     def read_line(self, unreader: DeadlineUnreader, buf: bytearray, _limit: int = 0) -> tuple[bytes, bytearray]:

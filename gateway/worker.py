@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import selectors
+import socket
 import threading
+import time
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gunicorn import util
@@ -16,13 +21,15 @@ from gunicorn.http.errors import (
 )
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from gateway.wire import HeadTooSlow, request_parser
+from gateway.slots import Slots
+from gateway.wire import HEAD_S, HeadTooSlow, request_parser
 
 if TYPE_CHECKING:
-    import socket
+    from concurrent.futures import Future
 
 _LINGER_S = 2.0
-_LINGER_BYTES = 1 << 30
+_LINGER_SILENCE_S = 0.5
+_LINGER_READ = 1 << 18
 _HEARTBEAT_S = 1.0
 _SHOWN = 200
 _REASONS = {
@@ -36,36 +43,62 @@ _REASONS = {
 
 
 class GatewayWorker(ThreadWorker):  # type: ignore[misc]
-    """One process, a few threads; ``self.app`` is gateway.server's application and knows the settings."""
+    """One process, many threads for connections; ``self.app`` is gateway.server's application and knows the settings.
+
+    A connection costs a thread from its request's first byte to its answer's last; the application's slots are fewer.
+    """
 
     def load_wsgi(self) -> None:
         # Reading a large data folder takes longer than a silent worker is left alive.
         booted = threading.Event()
         threading.Thread(target=self._beat_until, args=(booted,), daemon=True).start()
         try:
-            self.wsgi = self.app.boot(self)
+            self.wsgi = Slots(self.app.boot(self), self.app.settings.server.threads)
         finally:
             booted.set()
+        # The master kills at its limit; a worker that gave up then, too, would close the data folder under requests.
+        self.cfg.set("graceful_timeout", 2 * self.cfg.graceful_timeout)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        for listener in self.sockets:
+            if enabled:
+                listener.listen(self.cfg.backlog)
+            elif not self.alive:
+                self._stop_listening(listener)
+        super().set_accept_enabled(enabled)
+
+    def is_parent_alive(self) -> bool:
+        if not super().is_parent_alive():
+            self.alive = False
+        return bool(self.alive)
 
     def enqueue_req(self, conn: TConn) -> None:
-        if conn.parser is None:
-            settings = self.app.settings
-            conn.parser = request_parser(
-                self.cfg,
-                conn.sock,
-                conn.client,
-                most_line=settings.limits.request_line,
-                patience=settings.server.client_timeout_s,
-            )
-        super().enqueue_req(conn)
+        if conn.initialized or conn.data_ready:
+            self._set_parser(conn)
+            super().enqueue_req(conn)
+            return
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + HEAD_S
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def handle(self, conn: TConn) -> Any:
         keep = super().handle(conn)
         if not keep:
-            # A client that is still sending has to read the answer before a reset throws it away. gunicorn does
-            # the same for fewer bytes, but in the thread that accepts connections.
-            util.close_graceful(conn.sock, timeout=_LINGER_S, max_drain=_LINGER_BYTES)
+            _linger(conn.sock)
         return keep
+
+    def finish_request(self, conn: TConn, future: Future[Any]) -> None:
+        """gunicorn's, but for closing: its own lingers in the thread that accepts connections."""
+        if future.exception() is None and future.result():
+            super().finish_request(conn, future)
+        else:
+            self.nr_conns -= 1
+            conn.close()
+
+    def handle_quit(self, sig: int, frame: object) -> None:
+        """SIGINT and SIGQUIT end the worker as SIGTERM does: after the requests that it has."""
+        self.handle_exit(sig, frame)
 
     def handle_error(self, _req: object, client: socket.socket, addr: tuple[str, int], exc: BaseException) -> None:
         """Answers what is no HTTP, or failed outside the application; gunicorn's own body is HTML."""
@@ -81,9 +114,46 @@ class GatewayWorker(ThreadWorker):  # type: ignore[misc]
         except OSError:
             self.log.debug("the client of a refused request was gone")
 
+    def _set_parser(self, conn: TConn) -> None:
+        if conn.parser is None:
+            settings = self.app.settings
+            conn.parser = request_parser(
+                self.cfg,
+                conn.sock,
+                conn.client,
+                most_line=settings.limits.request_line,
+                patience=settings.server.client_timeout_s,
+            )
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Connections that have not sent a byte, too, are waited for no longer than kept ones."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
+
+    def _stop_listening(self, listener: Any) -> None:
+        """Takes who has connected already and refuses the others, who would be reset; the next worker listens anew."""
+        listener.setblocking(False)
+        before = -1
+        while before != self.nr_conns:
+            before = self.nr_conns
+            self.accept(listener)
+        with suppress(OSError):
+            listener.sock.shutdown(socket.SHUT_RDWR)
+
     def _beat_until(self, booted: threading.Event) -> None:
         while not booted.wait(_HEARTBEAT_S):
             self.notify()
+
+
+def _linger(connection: socket.socket) -> None:
+    """Lets a client that is still sending read its answer, which a reset would throw away (RFC 9112 9.6)."""
+    end = time.monotonic() + _LINGER_S
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(_LINGER_SILENCE_S)
+        while connection.recv(_LINGER_READ) and time.monotonic() < end:
+            pass
 
 
 def _status(exc: BaseException) -> int:
