@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,7 +12,7 @@ from engine_samples import compare, keys, make_row, make_schema, make_spec, quer
 from engines.contract import PoolQuery
 from havengate.codes import HaCode
 from havengate.errors import RequestError
-from havengate.types import KEY, PK, SCORE, And, Compare, Field, In, Literal, Not, Or, Row
+from havengate.types import FIELDS, KEY, PK, SCORE, And, Compare, Field, In, Literal, Not, Or, Row
 from schemas.table import FieldType
 
 
@@ -36,11 +38,13 @@ def test_ties_follow_the_key_as_a_number(table):
 def test_the_frame_has_the_key_the_score_and_the_columns_asked_for(table):
     pool = table.pool("t", query((0, 0), n=2, columns=("i64", "s", "id")))
     assert pool.frame.schema == {
-        PK: pl.String, KEY: pl.Int64, SCORE: pl.Float64, "i64": pl.Int64, "s": pl.String, "id": pl.Int64,
+        PK: pl.String, KEY: pl.Int64, SCORE: pl.Float64, FIELDS: pl.String, "i64": pl.Int64, "s": pl.String,
+        "id": pl.Int64,
     }  # fmt: skip
-    assert pool.frame.rows() == [("1", 1, 1.0, 1, None, 1), ("2", 2, 4.0, 2, None, 2)]
+    assert pool.frame.drop(FIELDS).rows() == [("1", 1, 1.0, 1, None, 1), ("2", 2, 4.0, 2, None, 2)]
+    assert [json.loads(text) for text in pool.frame[FIELDS]] == [{"id": 1, "i64": 1}, {"id": 2, "i64": 2}]
     assert (pool.matched, pool.strategy) == (4, "exact")
-    assert table.rows("t", None, ("i64",)).frame.columns == [PK, KEY, "i64"]
+    assert table.rows("t", None, ("i64",)).frame.columns == [PK, KEY, FIELDS, "i64"]
 
 
 def test_a_filter_applies_before_the_n_best_or_after_them(table):
@@ -102,7 +106,7 @@ def test_a_row_is_at_distance_zero_from_itself(engine):
     engine.upsert("t", [make_row(key, numbers) for key, numbers in enumerate(rows)])
     for key in (0, 250, 499):
         pool = engine.pool("t", PoolQuery("vector", rows[key : key + 1], 1))
-        assert pool.frame.rows() == [(str(key), key, 0.0)]
+        assert pool.frame.select(PK, SCORE).rows() == [(str(key), 0.0)]
 
 
 def test_answers_do_not_depend_on_the_order_of_writing_nor_on_what_else_is_there(engine):
@@ -152,7 +156,7 @@ def test_neighbours_closer_than_float32_products_can_tell_are_told_apart(engine)
 def test_an_empty_table_answers(engine):
     engine.create_table(make_spec())
     pool = engine.pool("t", query((0, 0), filter=compare("i64", "=", 1), columns=("i64",)))
-    assert (pool.frame.columns, pool.frame.height, pool.matched) == ([PK, KEY, SCORE, "i64"], 0, 0)
+    assert (pool.frame.columns, pool.frame.height, pool.matched) == ([PK, KEY, SCORE, FIELDS, "i64"], 0, 0)
     assert engine.rows("t", None, ()).frame.height == 0
 
 
@@ -259,4 +263,18 @@ def test_a_field_may_have_any_name(engine, name):
     engine.create_table(make_spec(schema=make_schema(((name, FieldType.INT64, False),))))
     engine.upsert("t", [make_row(1, (0, 0), **{name: 5})])
     pool = engine.pool("t", query((0, 0), filter=compare(name, "=", 5), columns=(name,)))
-    assert pool.frame.rows(named=True) == [{PK: "1", KEY: 1, SCORE: 0.0, name: 5}]
+    assert pool.frame.drop(FIELDS).rows(named=True) == [{PK: "1", KEY: 1, SCORE: 0.0, name: 5}]
+
+
+def test_what_a_term_searches_at_all_comes_before_its_n_best(table):
+    far = compare("i64", ">=", 9)
+    for mode in ("pre", "post"):
+        pool = table.pool("t", query((0, 0), n=2, within=far, filter_mode=mode))
+        assert (keys(pool), pool.matched, pool.cut_by) == (["9", "10"], 2, ())
+
+
+def test_a_pool_names_what_cut_it(table):
+    far, near = compare("i64", ">=", 9), {"score_threshold": 1.5}
+    assert table.pool("t", query((0, 0), n=2, filter_mode="post")).cut_by == ()
+    assert table.pool("t", query((0, 0), n=2, filter=far, filter_mode="post")).cut_by == ("filter_mode:post",)
+    assert table.pool("t", query((0, 0), n=2, **near)).cut_by == ("sf",)

@@ -18,7 +18,7 @@ from engines.embedded.codec import decode_spec, encode_spec
 from engines.embedded.engine import EmbeddedEngine
 from engines.embedded.lock import FolderLock
 from engines.embedded.store import RowStore
-from havengate.errors import DataFolderBusy, EngineError
+from havengate.errors import DataFolderBusy, EngineError, UnknownTable
 
 HOLDER = """
 import sys, time
@@ -124,6 +124,28 @@ def test_a_table_half_dropped_is_gone(tmp_path, monkeypatch):
         assert list((tmp_path / "tables").iterdir()) == []
 
 
+def test_a_file_managers_files_stand_in_nobodys_way(tmp_path):
+    EmbeddedEngine.open(tmp_path).close()
+    tables = tmp_path / "tables"
+    strays = [".DS_Store", ".new-notes", "notes"]
+    for name in strays:
+        (tables / name).write_text("")
+    for name in (".Trash", "empty"):
+        (tables / name).mkdir()
+    with EmbeddedEngine.open(tmp_path) as engine:
+        engine.create_table(make_spec())
+        assert engine.table_names() == ["t"]
+        for name in ("notes", "empty"):
+            with pytest.raises(UnknownTable):
+                engine.stats(name)
+        with pytest.raises(EngineError, match="notes"):
+            engine.create_table(make_spec("notes"))
+        engine.create_table(make_spec("empty"))
+    with EmbeddedEngine.open(tmp_path) as engine:
+        assert engine.table_names() == ["empty", "t"]
+        assert {entry.name for entry in tables.iterdir()} == {*strays, ".Trash", "empty", "t"}
+
+
 def test_a_full_disk_writes_nothing_and_says_what_to_do(tmp_path):
     with EmbeddedEngine.open(tmp_path) as engine:
         engine.create_table(make_spec())
@@ -199,4 +221,4 @@ def test_a_failure_after_the_commit_is_healed_from_the_truth(tmp_path, monkeypat
             with pytest.raises(ZeroDivisionError):
                 engine.upsert("t", [make_row(1, (2, 2), s="new")])
         pool = engine.pool("t", query((2, 2), columns=("s",)))
-        assert pool.frame.rows() == [("1", 1, 0.0, "new")]
+        assert pool.frame["s"].to_list() == ["new"]
