@@ -32,7 +32,7 @@ from havengate.types import (
     VectorTerm,
 )
 from havengate.values import coerce_scalar
-from schemas.table import FieldSpec, FieldType, TableSchema, VectorIndex
+from schemas.table import FLOAT32_MAX, FieldSpec, FieldType, TableSchema, VectorIndex
 
 MAX_TERMS = 1024
 MAX_VECTORS = 1024
@@ -178,8 +178,8 @@ def _check_vectors(vectors: tuple[tuple[float, ...], ...], index: VectorIndex, s
                 code=HaCode.QUERY_INVALID,
                 span=span,
             )
-        if not all(math.isfinite(number) for number in vector):
-            raise RequestError("a query vector holds finite numbers only", code=HaCode.QUERY_INVALID, span=span)
+        if not all(abs(number) <= FLOAT32_MAX for number in vector):
+            raise RequestError("a query vector holds finite 32-bit numbers", code=HaCode.QUERY_INVALID, span=span)
 
 
 def _bind_compare(expr: Compare, schema: TableSchema) -> Compare:

@@ -163,6 +163,7 @@ class TestSearch:
             ({"query": VectorTerm("nope", TextPayload("red"))}, HaCode.INDEX_NOT_EXIST),
             ({"query": VectorTerm("vector", VectorPayload(((1.0, 2.0),)))}, HaCode.QUERY_INVALID),
             ({"query": VectorTerm("vector", VectorPayload(((float("nan"),) * 512,)))}, HaCode.QUERY_INVALID),
+            ({"query": VectorTerm("vector", VectorPayload(((1e39,) * 512,)))}, HaCode.QUERY_INVALID),
             ({"query": VectorTerm("vector", VectorPayload(()))}, HaCode.NULL_QUERY),
             ({"query": VectorTerm("vector", StoredIdPayload("77"))}, HaCode.QUERY_INVALID),
             ({"query": by_text("red", categories=("1",))}, HaCode.INDEX_FIELD_INVALID),
