@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 _FIRST = "g1"
+_NEW, _DROPPED = ".new-", ".dropped-"
 
 
 class Catalog:
@@ -32,14 +33,15 @@ class Catalog:
         self._root = data_dir / "tables"
         self._root.mkdir(parents=True, exist_ok=True)
         for entry in self._root.iterdir():
-            if entry.name.startswith("."):
+            # Only what an interrupted call left: a file manager leaves files of its own here.
+            if entry.name.startswith((_NEW, _DROPPED)) and entry.is_dir():
                 shutil.rmtree(entry)
 
     def names(self) -> list[str]:
-        return sorted(entry.name for entry in self._root.iterdir() if _NAME.fullmatch(entry.name))
+        return sorted(entry.name for entry in self._root.iterdir() if entry.name in self)
 
     def __contains__(self, name: str) -> bool:
-        return _NAME.fullmatch(name) is not None and (self._root / name).is_dir()
+        return _NAME.fullmatch(name) is not None and (self._root / name / "current").is_file()
 
     def create(self, spec: TableSpec) -> None:
         """Raises SchemaError for a name that is no plain identifier (it becomes a folder's name)."""
@@ -47,7 +49,7 @@ class Catalog:
             raise SchemaError(
                 f"table name {spec.name!r}: a letter or underscore, then letters, digits, underscores; at most 64"
             )
-        built = self._root / f".new-{uuid.uuid4().hex}"
+        built = self._root / f"{_NEW}{uuid.uuid4().hex}"
         generation = built / _FIRST
         generation.mkdir(parents=True)
         RowStore.create(generation / "rows.sqlite")
@@ -59,7 +61,7 @@ class Catalog:
         _sync(self._root)
 
     def drop(self, name: str) -> None:
-        dropped = self._root / f".dropped-{uuid.uuid4().hex}"
+        dropped = self._root / f"{_DROPPED}{uuid.uuid4().hex}"
         (self._root / name).rename(dropped)
         _sync(self._root)
         shutil.rmtree(dropped)

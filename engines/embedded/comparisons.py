@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from engines.embedded.columns import DTYPES
+from engines.embedded.values import MAP_INTEGERS
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import CompareOp, Scalar
+from schemas.table import FieldType
 
 _OPERATORS: Mapping[CompareOp, Callable[[Any, Any], pl.Expr]] = {
     "=": operator.eq,
@@ -22,27 +25,30 @@ _OPERATORS: Mapping[CompareOp, Callable[[Any, Any], pl.Expr]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_BOUNDS: Mapping[pl.DataType, tuple[int, int]] = {
+    **{DTYPES[kind]: kind.bounds for kind in FieldType if kind.is_integer},
+    pl.Int128(): MAP_INTEGERS,
+}
 _BEYOND_64_BITS = 2.0**65
 
 
 def compare_literal(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: Scalar) -> pl.Expr:
-    """``column op value``. Raises RequestError where text meets a number, and for NaN."""
-    require_comparable(dtype, value)
-    if dtype.is_integer():
-        return _compare_integers(column, dtype, op, value)  # type: ignore[arg-type]
-    literal = pl.lit(value if isinstance(value, str) else rounded(value, dtype), dtype=dtype)
-    return _OPERATORS[op](column, literal)
+    """``column op value``, the value not rounded. Raises RequestError where text meets a number."""
+    _require_same_kind(dtype, value)
+    if isinstance(value, str):
+        return _OPERATORS[op](column, pl.lit(value, dtype=dtype))
+    return (_compare_integers if dtype.is_integer() else _compare_floats)(column, dtype, op, value)
 
 
 def in_literals(column: pl.Expr, dtype: pl.DataType, values: Sequence[Scalar]) -> pl.Expr:
-    """``column`` equals one of the values. Raises as ``compare_literal`` does."""
+    """``column`` equals one of the values, none of them rounded. Raises as ``compare_literal`` does."""
     for value in values:
-        require_comparable(dtype, value)
+        _require_same_kind(dtype, value)
     if dtype.is_integer():
-        low, high = bounds(dtype)
+        low, high = _BOUNDS[dtype]
         values = [int(value) for value in values if low <= value <= high and value == int(value)]  # type: ignore[operator]
     elif dtype.is_float():
-        values = [rounded(value, dtype) for value in values]  # type: ignore[arg-type]
+        values = [near for value in values if (near := rounded(value, dtype)) == value]  # type: ignore[arg-type]
     return column.is_in(pl.Series(values, dtype=dtype).implode())
 
 
@@ -56,10 +62,6 @@ def compare_columns(
         return _compare_integer_with_float(left, op, right)
     if left_dtype.is_float() and right_dtype.is_integer():
         return _compare_integer_with_float(right, flipped(op), left)
-    if left_dtype != right_dtype:
-        # polars would compare signed with unsigned 64 bits as doubles.
-        exact = pl.Int128 if left_dtype.is_integer() else pl.Float64
-        left, right = left.cast(exact), right.cast(exact)
     return _OPERATORS[op](left, right)
 
 
@@ -74,19 +76,16 @@ def require_operator(op: str) -> None:
         raise RequestError(f"unknown operator {op!r}", code=HaCode.FILTER_CLAUSE)
 
 
-def require_comparable(dtype: pl.DataType, value: object) -> None:
+def require_scalar(value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise RequestError(f"{value!r} is no text and no number", code=HaCode.CONST_EXPRESSION_VALUE)
-    if isinstance(value, str) != (dtype == pl.String):
-        raise RequestError(f"{value!r} compared with a field of {dtype}", code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH)
     if isinstance(value, float) and math.isnan(value):
         raise RequestError("NaN compares with nothing", code=HaCode.CONST_EXPRESSION_VALUE)
 
 
-def bounds(dtype: pl.DataType) -> tuple[int, int]:
-    """Smallest and largest value of an integer type."""
-    bits = int(str(dtype).lstrip("UInt"))
-    return (0, 2**bits - 1) if dtype.is_unsigned_integer() else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+def _require_same_kind(dtype: pl.DataType, value: Scalar) -> None:
+    if isinstance(value, str) != (dtype == pl.String):
+        raise RequestError(f"{value!r} compared with a field of {dtype}", code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH)
 
 
 def rounded(value: float, dtype: pl.DataType) -> float:
@@ -100,7 +99,7 @@ def rounded(value: float, dtype: pl.DataType) -> float:
 
 
 def _compare_integers(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: float) -> pl.Expr:
-    low, high = bounds(dtype)
+    low, high = _BOUNDS[dtype]
     if not low <= value <= high:
         return _where_present(column, op in (("!=", "<", "<=") if value > high else ("!=", ">", ">=")))
     if value != int(value):
@@ -108,6 +107,16 @@ def _compare_integers(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value:
             return _where_present(column, op == "!=")
         op, value = ("<=", math.floor(value)) if op in ("<", "<=") else (">=", math.ceil(value))
     return _OPERATORS[op](column, pl.lit(int(value), dtype=dtype))
+
+
+def _compare_floats(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: float) -> pl.Expr:
+    near = rounded(value, dtype)
+    if near != value:
+        # The column holds no number between the value and the nearest one, so that one decides.
+        if op in ("=", "!="):
+            return _where_present(column, op == "!=")
+        op = ("<" if near > value else "<=") if op in ("<", "<=") else (">=" if near > value else ">")
+    return _OPERATORS[op](column, pl.lit(near, dtype=dtype))
 
 
 def _compare_integer_with_float(integer: pl.Expr, op: CompareOp, real: pl.Expr) -> pl.Expr:

@@ -3,8 +3,9 @@
 - A multi-value field or a key of a MAP matches when any of its values does; ``!=`` is the negation of ``=``:
   no value may be equal. An empty list has no value, so it counts as missing.
 - Inside a MAP, text compares with text and numbers with numbers; a value of the other kind never matches.
-- Integers compare exactly whatever their widths. A literal beside a FLOAT or DOUBLE field is rounded to the
-  field's type first, so that ``price=0.1`` finds the 0.1 that was stored.
+- Numbers compare exactly whatever their widths. A literal beside a FLOAT or DOUBLE field is rounded to the
+  field's type first, so that ``price=0.1`` finds the 0.1 that was stored; one beside a MAP, which has no such
+  type, is not.
 - Text compares by code point.
 """
 
@@ -15,7 +16,15 @@ from collections.abc import Callable, Sequence
 import polars as pl
 
 from engines.embedded.columns import DTYPES
-from engines.embedded.comparisons import compare_columns, compare_literal, flipped, in_literals, require_operator
+from engines.embedded.comparisons import (
+    compare_columns,
+    compare_literal,
+    flipped,
+    in_literals,
+    require_operator,
+    require_scalar,
+    rounded,
+)
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import And, Compare, CompareOp, Expr, Field, In, Literal, Not, Operand, Or, Scalar
@@ -80,12 +89,20 @@ def _compare_field(op: CompareOp, field: Field, value: Scalar, schema: TableSche
 def _matches(field: Field, schema: TableSchema, test: Test, values: Sequence[Scalar]) -> pl.Expr:
     spec = _spec(field, schema)
     column = pl.col(field.name)
+    for value in values:
+        require_scalar(value)
     if spec.type is FieldType.MAP:
         return _any_entry(column, str(field.path), test, values)
+    dtype = DTYPES[spec.type]
+    values = [_fitted(value, dtype) for value in values]
     if not spec.multi_value:
-        return test(column, DTYPES[spec.type], values)
-    found = column.list.eval(test(pl.element(), DTYPES[spec.type], values)).list.any()
+        return test(column, dtype, values)
+    found = column.list.eval(test(pl.element(), dtype, values)).list.any()
     return pl.when(column.list.len() > 0).then(found)
+
+
+def _fitted(value: Scalar, dtype: pl.DataType) -> Scalar:
+    return value if isinstance(value, str) or not dtype.is_float() else rounded(value, dtype)
 
 
 def _any_entry(column: pl.Expr, key: str, test: Test, values: Sequence[Scalar]) -> pl.Expr:

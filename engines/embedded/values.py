@@ -15,7 +15,8 @@ from schemas.table import FieldSpec, FieldType, TableSchema
 if TYPE_CHECKING:
     from havengate.types import Row, Vector
 
-_MAP_INTEGERS = (-(2**63), 2**64 - 1)
+MAP_INTEGERS = (FieldType.INT64.bounds[0], FieldType.UINT64.bounds[1])
+"""Smallest and largest integer that a MAP holds."""
 
 
 def check_row(schema: TableSchema, row: Row, *, whole: bool) -> None:
@@ -117,7 +118,7 @@ def _check_map(value: Any, where: str) -> None:
 def _check_map_item(item: Any, where: str) -> None:
     if isinstance(item, str):
         return check_text(item, where)
-    if type(item) is int and _MAP_INTEGERS[0] <= item <= _MAP_INTEGERS[1]:
+    if type(item) is int and MAP_INTEGERS[0] <= item <= MAP_INTEGERS[1]:
         return None
     if type(item) is float and math.isfinite(item):
         return None

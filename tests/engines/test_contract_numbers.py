@@ -1,0 +1,70 @@
+"""Numbers compare as numbers, not as the doubles nearest to them."""
+
+from __future__ import annotations
+
+import operator
+from itertools import product
+
+import pytest
+from engine_samples import compare, keys, make_row, make_spec
+
+from havengate.types import Compare, Field, In, Literal, Not
+
+OPERATORS = {
+    "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+INTEGERS = [0, 2**53 - 1, 2**53, 2**53 + 1, 2**53 + 3, 2**63 - 1, 2**63, 2**64 - 1, -(2**53) - 1, -(2**63)]
+REALS = [0.0, -0.0, 0.1, 2.0**53, 2.0**53 + 2, -(2.0**53), 2.0**63, 9.223372036854776e18, 2.0**64, -(2.0**63), 1e300]
+BEYOND = [2**64, -(2**63) - 1, 10**400, -(10**400), float("inf"), float("-inf")]
+
+
+@pytest.fixture
+def tagged(engine):
+    """Row k holds the k-th number under the MAP's key."""
+    engine.create_table(make_spec())
+    engine.upsert("t", [make_row(key, m={"k": number}) for key, number in enumerate(INTEGERS + REALS)])
+    return engine
+
+
+def places(fits):
+    return [str(key) for key, number in enumerate(INTEGERS + REALS) if fits(number)]
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+def test_a_maps_numbers_compare_without_rounding(tagged, op):
+    for literal in INTEGERS + REALS + BEYOND:
+        expected = places(lambda number, literal=literal: OPERATORS[op](number, literal))
+        assert keys(tagged.rows("t", compare("m", op, literal, "k"), ())) == expected, (op, literal)
+
+
+@pytest.mark.parametrize("literal", INTEGERS + REALS + BEYOND)
+def test_a_map_holds_no_number_that_only_rounding_makes_equal(tagged, literal):
+    for literals in ([literal], [literal, 0.1], [literal, "0"]):
+        among = In(Field("m", "k"), tuple(map(Literal, literals)))
+        assert keys(tagged.rows("t", among, ())) == places(lambda number, literals=literals: number in literals)
+        assert keys(tagged.rows("t", Not(among), ())) == places(
+            lambda number, literals=literals: number not in literals
+        )
+
+
+def test_a_literal_beside_a_double_is_rounded_to_it(engine):
+    engine.create_table(make_spec())
+    engine.upsert("t", [make_row(1, d=2.0**53, f=0.1)])
+    for field, literal in (("d", 2**53 + 1), ("f", 0.1)):
+        assert engine.rows("t", compare(field, "=", literal), ()).matched == 1
+        assert engine.rows("t", In(Field(field), (Literal(literal),)), ()).matched == 1
+        assert engine.rows("t", compare(field, "<", literal), ()).matched == 0
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+def test_signed_and_unsigned_fields_compare_exactly(engine, op):
+    signed = [number for number in INTEGERS if number < 2**63]
+    unsigned = [number for number in INTEGERS if number >= 0]
+    pairs = list(product(signed, unsigned))
+    engine.create_table(make_spec())
+    engine.upsert("t", [make_row(key, i64=i, u64=u) for key, (i, u) in enumerate(pairs)])
+    for left, right in (("i64", "u64"), ("u64", "i64")):
+        expected = [
+            str(key) for key, (i, u) in enumerate(pairs) if OPERATORS[op](*((i, u) if left == "i64" else (u, i)))
+        ]
+        assert keys(engine.rows("t", Compare(op, Field(left), Field(right)), ())) == expected
