@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from engines.contract import TableSpec
 from havengate.documents import Command, Documents
 from ingest.files import Item
+
+if TYPE_CHECKING:
+    from havengate.settings import PushSettings
 
 _BATCH = 32
 
@@ -24,15 +28,17 @@ def load(
     table: TableSpec,
     items: Iterable[Item],
     *,
+    limits: PushSettings,
     reject: Callable[[str, str], None],
     progress: Callable[[int], object],
 ) -> LoadReport:
     """Upserts every good item; ``reject(place, reason)`` hears of each bad one, ``progress(n)`` of each batch.
 
-    Raises what stops the whole load: ModelError, EngineError.
+    ``limits`` are those of ``documents``: a batch is one push. Raises what stops the whole load:
+    ModelError, EngineError.
     """
     written = rejected = 0
-    for batch in _batches(items, _BATCH):
+    for batch in _batches(items, min(_BATCH, limits.max_documents, limits.max_pictures)):
         rows = [(item.place, Command("add", item.fields)) for item in batch if item.fields is not None]
         unread = [(item.place, item.error) for item in batch if item.fields is None]
         report = documents.push(table, [command for _, command in rows])

@@ -166,6 +166,7 @@ def ingest(name: str, source: Path) -> None:
                 services.documents,
                 spec,
                 items,
+                limits=services.settings.push,
                 reject=lambda place, reason: tqdm.write(f"rejected {place}: {reason}", file=sys.stderr),
                 progress=bar.update,
             )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -46,5 +47,18 @@ def write_contact_sheet(panels: Sequence[Panel], html: Path, png: Path, *, headi
     from havengate.demo.sheet_html import page
     from havengate.demo.sheet_png import draw
 
-    html.write_text(page(panels, heading), encoding="utf-8")
-    draw(panels, heading).save(png, optimize=True)
+    with _whole(html) as file:
+        file.write_text(page(panels, heading), encoding="utf-8")
+    with _whole(png) as file:
+        draw(panels, heading).save(file, "PNG", optimize=True)
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[Path]:
+    """A name to write under; the file appears under its own name when all of it is there."""
+    unfinished = file.with_name(f".{file.name}.new")
+    try:
+        yield unfinished
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)

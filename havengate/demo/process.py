@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlparse
 
 from havengate.errors import EngineError
@@ -28,9 +30,11 @@ def gateway(data_dir: Path) -> Iterator[str]:
     """
     log = data_dir / "demo" / "gateway.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"HAVENGATE_DATA_DIR": str(data_dir)}
-    with log.open("w+b") as output:
-        command = [sys.executable, "-m", "havengate", "serve", "--port", "0"]
+    # The samples come without users; nobody else reaches this gateway.
+    environment = {name: value for name, value in os.environ.items() if name.upper() != "HAVENGATE_AUTH__USERS"}
+    environment |= {"HAVENGATE_DATA_DIR": str(data_dir)}
+    with log.open("w+b") as output, _signals_unwind():
+        command = [sys.executable, "-m", "havengate.demo.tied", str(os.getpid()), "serve", "--port", "0"]
         server = subprocess.Popen(command, env=environment, stdout=output, stderr=output)  # noqa: S603
         try:
             yield _wait(server, data_dir / "server.json", log)
@@ -41,6 +45,24 @@ def gateway(data_dir: Path) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+
+
+@contextmanager
+def _signals_unwind() -> Iterator[None]:
+    """SIGTERM and SIGHUP leave by SystemExit, so that what was opened is closed."""
+
+    def leave(number: int, _frame: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    wanted = [number for number, handler in former.items() if handler is not signal.SIG_IGN]  # nohup
+    try:
+        for number in wanted:
+            signal.signal(number, leave)
+        yield
+    finally:
+        for number in wanted:
+            signal.signal(number, former[number])
 
 
 def _wait(server: subprocess.Popen[bytes], server_file: Path, log: Path) -> str:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from havengate.errors import EngineError
 
 TEXT_SAMPLE = (
     "config=hit:4,format:json,fetch_summary_type:pk,qrs_chain:search"
@@ -67,14 +69,25 @@ class SampleClient:
         )
 
     def search(self, query: str, method: str = "GET") -> dict[str, Any]:
-        """The answer's JSON; the SDK itself returns text."""
+        """The answer's JSON; the SDK itself returns text. Raises EngineError with the gateway's words."""
         search_query = self._models.SearchQuery(query=query)
         request = self._models.SearchRequestModel({}, search_query, method=method)
-        answer: dict[str, Any] = json.loads(self._client.search(request).body)
-        return answer
+        return _answer(lambda: self._client.search(request))
 
     def push(self, table: str, key: str, documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Pushes rows to a table, as the sample for API data sources does."""
+        """Pushes rows to a table, as the sample for API data sources does. Raises EngineError as ``search``."""
         request = self._models.PushDocumentsRequestModel({}, list(documents))
-        answer: dict[str, Any] = json.loads(self._client.push_documents(table, key, request).body)
-        return answer
+        return _answer(lambda: self._client.push_documents(table, key, request))
+
+
+def _answer(call: Callable[[], Any]) -> dict[str, Any]:
+    from Tea.exceptions import TeaException
+
+    try:
+        answer: dict[str, Any] = json.loads(call().body)
+    except (TeaException, ValueError) as error:
+        raise EngineError(f"the gateway refused a call of the demo: {error}") from error
+    errors = answer.get("errors")
+    if errors:
+        raise EngineError(f"the gateway refused a call of the demo: {errors[0]['message']}")
+    return answer

@@ -7,14 +7,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from havengate.errors import EngineError, RequestError
+from havengate.errors import RequestError, SettingsError
 from havengate.services import services
+from schemas.settings import TableSettings
+from schemas.templates import template
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from havengate.demo.samples import SampleClient
     from havengate.services import Services
     from havengate.settings import Settings
-    from schemas.templates import Kind
     from schemas.vendor import VendorSchema
 
 GENERAL, CLOTHES = "general", "clothes"
@@ -22,31 +25,40 @@ _PUSH = 30
 
 
 def create_tables(settings: Settings) -> bool:
-    """Creates what is missing and fills `general`; whether `clothes` still lacks rows."""
+    """Creates what is missing and fills `general`; whether `clothes` is still to be pushed.
+
+    A table that was complete once is not touched again. Raises SettingsError, before anything is created, for a
+    table of one of the names that the demo did not make.
+    """
     with services(settings, wait_s=2.0) as opened:
-        names = opened.tables.names()
-        if GENERAL not in names:
-            _create(opened, GENERAL, _schema("oss", endpoint=folder().as_uri()))
-        if CLOTHES not in names:
-            _create(opened, CLOTHES, _schema("base64"))
-        if opened.engine.stats(GENERAL).rows < len(rows(GENERAL)):
+        missing = {GENERAL, CLOTHES}.difference(opened.tables.names())
+        for name in {GENERAL, CLOTHES} - missing:
+            _check_own(opened, name)
+        for name in missing:
+            _marker(settings, name).unlink(missing_ok=True)
+            opened.tables.create(name, _schema(name), TableSettings())
+        if not _marker(settings, GENERAL).exists():
             _fill_general(opened)
-        return opened.engine.stats(CLOTHES).rows < len(rows(CLOTHES))
+            _mark_complete(settings, GENERAL)
+        return not _marker(settings, CLOTHES).exists()
 
 
-def push_clothes(client: SampleClient) -> None:
+def push_clothes(client: SampleClient, settings: Settings) -> None:
     """Pushes the files' exact bytes as Base64, some at a time, with a progress bar."""
     from tqdm import tqdm
 
     documents = rows(CLOTHES)
+    size = min(_PUSH, settings.push.max_documents, settings.push.max_pictures)
     with tqdm(total=len(documents), unit="pictures", desc=f"{CLOTHES}: pushing with the SDK") as bar:
-        for start in range(0, len(documents), _PUSH):
-            batch = documents[start : start + _PUSH]
-            commands = [{"cmd": "add", "fields": row | {"vector_source_image": _base64(row)}} for row in batch]
-            answer = client.push(CLOTHES, "id", commands)
-            if answer.get("status") != "OK":
-                raise EngineError(f"the push was refused: {answer}")
+        for start in range(0, len(documents), size):
+            batch = documents[start : start + size]
+            client.push(
+                CLOTHES,
+                "id",
+                [{"cmd": "add", "fields": row | {"vector_source_image": _base64(row)}} for row in batch],
+            )
             bar.update(len(batch))
+    _mark_complete(settings, CLOTHES)
 
 
 def folder() -> Path:
@@ -77,17 +89,38 @@ def _base64(row: dict[str, object]) -> str:
     return base64.b64encode(photo(row).read_bytes()).decode()
 
 
-def _schema(kind: Kind, **source: str) -> VendorSchema:
-    from schemas.templates import template
-
+def _schema(name: str) -> VendorSchema:
     title = {"field_name": "title", "field_type": "STRING"}
-    return template(kind, model="builtin", extra_fields=(title,), **source)
+    if name == GENERAL:
+        return template("oss", endpoint=folder().as_uri(), extra_fields=(title,))
+    return template("base64", extra_fields=(title,))
 
 
-def _create(opened: Services, name: str, schema: VendorSchema) -> None:
-    from schemas.settings import TableSettings
+def _marker(settings: Settings, name: str) -> Path:
+    """The file that says that a table was filled once; it holds the schema that the table was made with."""
+    return settings.data_dir / "demo" / f"{name}.done"
 
-    opened.tables.create(name, schema, TableSettings())
+
+def _mark_complete(settings: Settings, name: str) -> None:
+    marker = _marker(settings, name)
+    marker.parent.mkdir(exist_ok=True)
+    marker.write_text(_text(_schema(name).to_json()), encoding="utf-8")
+
+
+def _text(schema: Mapping[str, object]) -> str:
+    return json.dumps(schema, sort_keys=True)
+
+
+def _check_own(opened: Services, name: str) -> None:
+    stored = _text(opened.engine.table(name).vendor_schema)
+    marker = _marker(opened.settings, name)
+    # The schema names the photos' folder: a table that was made by an installation elsewhere has its own.
+    own = {_text(_schema(name).to_json()), marker.read_text(encoding="utf-8") if marker.exists() else ""}
+    if stored not in own:
+        raise SettingsError(
+            f"{opened.settings.data_dir} has a table {name!r} that the demo did not make: "
+            "set HAVENGATE_DATA_DIR to another folder"
+        )
 
 
 def _fill_general(opened: Services) -> None:
@@ -98,7 +131,14 @@ def _fill_general(opened: Services) -> None:
 
     items = [Item(str(photo(row)), row) for row in rows(GENERAL)]
     with tqdm(total=len(items), unit="pictures", desc=f"{GENERAL}: reading the folder") as bar:
-        load(opened.documents, opened.engine.table(GENERAL), items, reject=_refuse, progress=bar.update)
+        load(
+            opened.documents,
+            opened.engine.table(GENERAL),
+            items,
+            limits=opened.settings.push,
+            reject=_refuse,
+            progress=bar.update,
+        )
 
 
 def _refuse(place: str, reason: str) -> None:
