@@ -10,6 +10,7 @@ import threading
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from flask import Flask, Response, current_app, request
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from gateway.errors import json_response, status_body
+from gateway.slots import without_slot
 from havengate.errors import AccessError, SettingsError, Unauthorized
 
 ROLES = ("read", "write", "admin")
@@ -82,8 +84,11 @@ class Authenticator:
         self._checks: dict[bytes, Future[bool]] = {}
         self._joining = threading.Lock()
 
-    def user(self, header: str | None) -> User:
-        """Raises Unauthorized without saying what was wrong, TooManyChecks at once instead of queueing."""
+    def user(self, header: str | None, waiting: AbstractContextManager[None] | None = None) -> User:
+        """Raises Unauthorized without saying what was wrong, TooManyChecks at once instead of queueing.
+
+        ``waiting`` is entered for a check, never for a proven password.
+        """
         name, password = _credentials(header)
         digest = hmac.digest(self._key, f"{name}:{password}".encode(), hashlib.sha256)
         if hmac.compare_digest(self._proven.get(name, b""), digest):
@@ -91,7 +96,8 @@ class Authenticator:
         known = self._users.get(name)
         # A name that nobody has costs the same time, so that time does not tell which names there are.
         judged = known or next(iter(self._users.values()))
-        right = self._shared_check(digest, judged.password_hash, password)
+        with waiting or nullcontext():
+            right = self._shared_check(digest, judged.password_hash, password)
         if known is None or not right:
             raise Unauthorized("Unauthorized")
         self._proven[name] = digest
@@ -139,7 +145,7 @@ def install(app: Flask, users: Mapping[str, User]) -> None:
             return None
         # Answered here: the dialects shape their own errors, but not these.
         try:
-            user = authenticator.user(request.headers.get("Authorization"))
+            user = authenticator.user(request.headers.get("Authorization"), without_slot(request.environ))
         except Unauthorized as error:
             return json_response(status_body(401, error.message), 401, _CHALLENGE)
         except TooManyChecks as error:

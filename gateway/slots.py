@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PROBES = frozenset({"/healthz", "/readyz"})
 """Answered beside the slots: a busy gateway is not a dead one."""
+_SLOTS = "havengate.slots"
 
 
 class Slots:
@@ -27,21 +29,33 @@ class Slots:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] in PROBES:
             return self._application(environ, start_response)
-        environ["wsgi.input"] = _SlotlessInput(environ["wsgi.input"], self._free)
+        environ[_SLOTS] = self._free
+        environ["wsgi.input"] = _SlotlessInput(environ["wsgi.input"], environ)
         with self._free:
             return self._application(environ, start_response)
+
+
+@contextmanager
+def without_slot(environ: WSGIEnvironment) -> Iterator[None]:
+    """Others may use the slot of this request while it only waits."""
+    slots = environ.get(_SLOTS)
+    if slots is None:
+        yield
+        return
+    slots.release()
+    try:
+        yield
+    finally:
+        slots.acquire()
 
 
 class _SlotlessInput:
     """A request's body; of what PEP 3333 asks for it has what gateway.bodies uses."""
 
-    def __init__(self, stream: IO[bytes], slots: threading.Semaphore) -> None:
+    def __init__(self, stream: IO[bytes], environ: WSGIEnvironment) -> None:
         self._stream = stream
-        self._slots = slots
+        self._environ = environ
 
     def read(self, size: int = -1) -> bytes:
-        self._slots.release()
-        try:
+        with without_slot(self._environ):
             return self._stream.read(size)
-        finally:
-            self._slots.acquire()
