@@ -57,7 +57,12 @@ class BlobStore(Protocol):
 
 
 def open_reader(endpoint: str, bucket: str) -> ObjectReader:
-    """The reader for a picture field's endpoint and bucket.
+    """The reader for a picture field's endpoint and bucket. Raises SchemaError as ``bucket_folder``."""
+    return FolderReader(bucket_folder(endpoint, bucket))
+
+
+def bucket_folder(endpoint: str, bucket: str) -> Path:
+    """The folder that a picture field's endpoint and bucket mean; it need not exist.
 
     ``file://DIR`` is a local folder, ``bucket`` a folder in it; without a bucket DIR is the bucket. DIR may be
     percent-encoded, unless a folder of that very name is there. Raises SchemaError for any other endpoint.
@@ -69,12 +74,14 @@ def open_reader(endpoint: str, bucket: str) -> ObjectReader:
         raise SchemaError("oss_endpoint 'file://' names no folder")
     if "%" in folder and not Path(folder).is_dir():
         folder = unquote(folder)
+    if "\0" in folder:
+        raise SchemaError(f"oss_endpoint {endpoint[:_SHOWN]!r}: a path with a NUL character")
     name = bucket.strip("/")
     try:
         parts = _segments(name) if name else []
     except ValueError as error:
         raise SchemaError(f"oss_bucket {bucket[:_SHOWN]!r}: {error}") from error
-    return FolderReader(Path(folder).joinpath(*parts))
+    return Path(folder).joinpath(*parts)
 
 
 class FolderReader:

@@ -51,6 +51,8 @@ def _users(settings: Settings) -> str:
 def _folder(settings: Settings) -> str:
     folder = settings.data_dir.resolve()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir():
+        raise NotADirectoryError(f"{existing} is a file, not a folder; set HAVENGATE_DATA_DIR")
     if not os.access(existing, os.W_OK):
         raise PermissionError(f"{existing} is not writable; set HAVENGATE_DATA_DIR")
     free = shutil.disk_usage(existing).free / 1e9

@@ -5,6 +5,7 @@ Built once by an entry point and passed down; nothing else reads the environment
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -84,13 +85,22 @@ class Settings(BaseSettings):
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment; ``overrides`` win.
 
-    Raises SettingsError naming every variable that is wrong.
+    Raises SettingsError naming every variable that is wrong, or that is no setting and begins with HAVENGATE_.
     """
+    _check_names()
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         lines = [f"HAVENGATE_{'__'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
         raise SettingsError("; ".join(lines)) from error
+
+
+def _check_names() -> None:
+    known = {variable for variable, _, _ in describe_settings(Settings.model_construct())}
+    given = (name for name in os.environ if name.upper().startswith("HAVENGATE_"))
+    unknown = [name for name in given if name.upper() not in known and not name.upper().startswith("HAVENGATE_TEST_")]
+    if unknown:
+        raise SettingsError(f"no such setting: {', '.join(sorted(unknown))} (docs/settings.md lists them all)")
 
 
 def describe_settings(settings: Settings) -> Iterator[tuple[str, str, str]]:

@@ -8,6 +8,7 @@ import traceback
 
 import click
 
+from havengate.cli.common import printable
 from havengate.cli.data import ingest, schema, table
 from havengate.cli.query import explain, parse, search
 from havengate.cli.server import config, demo, doctor, serve, user
@@ -44,8 +45,11 @@ def main() -> None:
         code = cli(standalone_mode=False)
     except click.exceptions.Exit as done:
         code = done.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        code = error.exit_code
+    except click.ClickException as error:
+        _report(_usage(error), debug)
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
@@ -56,13 +60,22 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except OSError as error:
+        _report(f"{error.filename}: {error.strerror}" if error.filename else str(error), debug)
+        code = NOT_RUN
     except Exception as error:  # noqa: BLE001  (the last line of defence of a command line)
         _report(f"unexpected {type(error).__name__}: {error} (havengate --debug shows where)", debug)
         code = NOT_RUN
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _usage(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f" ({context.command_path} --help shows how)" if context else ""
+    return " ".join(error.format_message().split()) + hint
+
+
 def _report(message: str, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    click.echo(f"error: {message}", err=True)
+    click.echo("error: " + "\n".join(printable(line) for line in message.split("\n")), err=True)

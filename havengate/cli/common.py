@@ -20,3 +20,8 @@ def open_folder() -> Iterator[Services]:
 
     with services(load_settings(), wait_s=_FORMER_OWNER_S) as opened:
         yield opened
+
+
+def printable(text: str) -> str:
+    """The text with control characters and undecodable bytes escaped: names may carry a terminal's commands."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

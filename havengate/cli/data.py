@@ -8,8 +8,6 @@ from pathlib import Path
 
 import click
 
-from havengate.errors import RequestError
-
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -144,7 +142,7 @@ def check(file: Path) -> None:
 @click.argument("name", metavar="TABLE")
 @click.argument("source", type=click.Path(path_type=Path))
 def ingest(name: str, source: Path) -> None:
-    """Read a folder of pictures, or a JSONL file of rows, into a table.
+    """Read a folder of pictures (files by suffix), or a JSONL file of rows, into a table.
 
     Bad items are reported on stderr and the rest goes in. Exit code: 0 all in, 1 some rejected, 2 not run.
 
@@ -152,24 +150,24 @@ def ingest(name: str, source: Path) -> None:
     """
     from tqdm import tqdm
 
-    from havengate.cli.common import open_folder
-    from ingest.files import count_items, read_items
+    from havengate.cli.common import open_folder, printable
+    from ingest.files import open_source
     from ingest.load import load
 
-    if not source.exists():
-        raise RequestError(f"{source}: no such file or folder")
     with open_folder() as services:
         spec = services.engine.table(name)
-        items = read_items(source, spec, services.settings.limits.picture_bytes)
-        with tqdm(total=count_items(source), unit="rows", desc=name) as bar:
+        opened = open_source(source, spec, services.settings.limits.picture_bytes)
+        with tqdm(total=opened.count, unit="rows", desc=name) as bar:
             report = load(
                 services.documents,
                 spec,
-                items,
+                opened.items,
                 limits=services.settings.push,
-                reject=lambda place, reason: tqdm.write(f"rejected {place}: {reason}", file=sys.stderr),
+                reject=lambda place, reason: tqdm.write(printable(f"rejected {place}: {reason}"), file=sys.stderr),
                 progress=bar.update,
             )
     click.echo(f"{report.written} rows in, {report.rejected} rejected")
+    if opened.left_out:
+        click.echo(f"{opened.left_out} other files left out (no picture's suffix)", err=True)
     if report.rejected:
         raise click.exceptions.Exit(1)

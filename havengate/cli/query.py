@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 @click.option("--table", "table_name", help="Table to search (with --text or --image).")
 @click.option("--text", help="Words to search by.")
 @click.option("--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Picture to search by.")
-@click.option("--hits", default=10, show_default=True, help="Rows to show (with --text or --image).")
+@click.option("--hits", type=click.IntRange(1), show_default="10", help="Rows to show (with --text or --image).")
 @click.option("--json", "as_json", is_flag=True, help="Print the hits as JSON lines.")
 def search(  # noqa: PLR0917  (click passes them by name)
-    query: str | None, table_name: str | None, text: str | None, image: Path | None, hits: int, as_json: bool
+    query: str | None, table_name: str | None, text: str | None, image: Path | None, hits: int | None, as_json: bool
 ) -> None:
     """Search with a HA3 string, with words, or with a picture.
 
@@ -41,9 +41,16 @@ def search(  # noqa: PLR0917  (click passes them by name)
 
     if sum(given is not None for given in (query, text, image)) != 1:
         raise click.UsageError("give one of: a HA3 string, --text, --image")
+    if query is not None and (table_name is not None or hits is not None):
+        raise click.UsageError(
+            "--table and --hits go with --text or --image; a HA3 string says cluster= and hit: itself"
+        )
     request = as_request(query or "")
     with open_folder() as services, pointing_at(request):
-        plan = _simple_plan(services, table_name, text, image, hits) if query is None else _ha_plan(services, request)
+        if query is None:
+            plan = _simple_plan(services, table_name, text, image, 10 if hits is None else hits)
+        else:
+            plan = _ha_plan(services, request)
         result = services.searcher.search(plan)
     _print_result(result, as_json)
 
@@ -130,7 +137,7 @@ def _simple_plan(
     payload = TextPayload(text) if text is not None else PicturePayload(_read_base64(image))
     return SearchPlan(
         table=spec.name,
-        query=VectorTerm(index.name, payload, n=max(hits, 1)),
+        query=VectorTerm(index.name, payload, n=hits),
         rank=Rank(index.name),
         sort=(SortKey(None, descending=index.distance == "InnerProduct"),),
         limit=hits,
@@ -142,13 +149,15 @@ def _read_base64(image: Path | None) -> str:
 
 
 def _print_result(result: SearchResult, as_json: bool) -> None:
+    from havengate.cli.common import printable
+
     for place, hit in enumerate(result.hits, 1):
         if as_json:
             shown = {"id": hit.pk, "score": hit.score, "fields": dict(hit.fields)}
             click.echo(json.dumps(shown, ensure_ascii=False))
             continue
         score = "" if hit.score is None else f"{hit.score:.4f}"
-        fields = "  ".join(f"{name}={excerpt(str(value))}" for name, value in hit.fields.items())
+        fields = "  ".join(f"{name}={printable(excerpt(str(value)))}" for name, value in hit.fields.items())
         click.echo(f"{place:>3}  {score:>8}  {fields}")
     for line in summary(result):
         click.echo(line, err=True)

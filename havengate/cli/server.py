@@ -7,10 +7,18 @@ from pathlib import Path
 
 import click
 
+from havengate.errors import RequestError
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
 def serve(host: str, port: int) -> None:
     """Serve the tables in HAVENGATE_DATA_DIR.
 
@@ -62,13 +70,24 @@ def hash_user(name: str, role: str) -> None:
     """
     from gateway.auth import hash_password, parse_users
 
+    if not name.strip() or name != name.strip() or set(name) & set(":,") or not name.isprintable():
+        raise RequestError(f"a user's name is printable, without ':', ',' and blanks around it, not {name!r}")
     if sys.stdin.isatty():
         password = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True)
     else:
-        password = sys.stdin.readline().rstrip("\r\n")
+        password = _piped_password()
+    if not password:
+        raise RequestError("the password is empty")
     line = f"{name}:{role}:{hash_password(password)}"
     parse_users(line)
     click.echo(line)
+
+
+def _piped_password() -> str:
+    try:
+        return sys.stdin.buffer.readline().decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise RequestError("the password is not UTF-8") from error
 
 
 @click.command()

@@ -140,3 +140,9 @@ def test_too_large(bucket):
     assert reader.read("outside.jpg", 7) == b"outside"
     with pytest.raises(PictureError, match=r"'outside\.jpg' has 7 bytes, more than the limit of 6"):
         reader.read("outside.jpg", 6)
+
+
+@pytest.mark.parametrize("endpoint", ["file:///a\0b", "file:///a%00b"])
+def test_an_endpoint_with_a_nul_character(endpoint):
+    with pytest.raises(SchemaError, match="NUL"):
+        open_reader(endpoint, "b")

@@ -167,7 +167,17 @@ def test_users_are_hashed(data_dir):
     name, role, _hash = done.stdout.strip().split(":", 2)
     assert (name, role) == ("alice", "write")
     assert "sesame" not in done.stdout
-    fails(run_cli(data_dir, "user", "hash", "al:ice", input="x\n", check=False))
+
+
+@pytest.mark.parametrize("name", ["al:ice", "al,ice", "", " alice", "al\tice"])
+def test_a_users_name_is_judged_first(data_dir, name):
+    assert "name" in fails(run_cli(data_dir, "user", "hash", name, input="pw\n", check=False))
+
+
+@pytest.mark.parametrize(("piped", "said"), [("", "empty"), ("\n", "empty"), ("\udcff\n", "UTF-8")])
+def test_a_password_is_some_text(data_dir, piped, said):
+    done = run_cli(data_dir, "user", "hash", "alice", input=piped, errors="surrogateescape", check=False)
+    assert said in fails(done)
 
 
 def test_config_masks_users_and_names_wrong_settings(data_dir):
@@ -176,6 +186,45 @@ def test_config_masks_users_and_names_wrong_settings(data_dir):
     assert "HAVENGATE_AUTH__USERS=********" in shown
     done = run_cli(data_dir, "config", env={"HAVENGATE_PUSH__MAX_PICTURES": "many"}, check=False)
     assert "HAVENGATE_PUSH__MAX_PICTURES" in fails(done)
+
+
+@pytest.mark.parametrize("name", ["HAVENGATE_PUSH__MAX_PICTURE", "HAVENGATE_PORT", "havengate_limits__body__x"])
+def test_a_setting_that_is_none_is_an_error(data_dir, name):
+    assert name in fails(run_cli(data_dir, "config", env={name: "1", "HAVENGATE_TEST_X": "1"}, check=False))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["serve", "--port", "65536"],
+        ["serve", "--port", "-1"],
+        ["search", "query=vector:'cat'", "--table", "t"],
+        ["search", "query=vector:'cat'", "--hits", "3"],
+        ["search", "query=vector:'cat'", "--text", "cat"],
+        ["search", "--text", "cat", "--hits", "0"],
+        ["search", "--nope"],
+        ["table", "create"],
+        ["nope"],
+    ],
+)
+def test_wrong_usage_is_one_line(data_dir, arguments):
+    done = run_cli(data_dir, *arguments, check=False)
+    assert done.stderr.count("\n") == 1
+    assert "--help" in fails(done)
+
+
+def test_a_file_that_cannot_be_written_is_named(data_dir, tmp_path):
+    (tmp_path / "taken").touch()
+    line = fails(run_cli(data_dir, "demo", "--out", str(tmp_path / "taken" / "sheet"), check=False))
+    assert line == f"error: {tmp_path / 'taken' / 'sheet'}: Not a directory"
+    assert not data_dir.exists()
+
+
+def test_doctor_names_a_file_in_the_data_folders_place(tmp_path):
+    (tmp_path / "data").touch()
+    done = run_cli(tmp_path / "data", "doctor", check=False)
+    assert done.returncode == 1
+    assert f"FAIL  data folder: {tmp_path / 'data'} is a file" in done.stdout
 
 
 def test_doctor_finds_all_well(data_dir):
