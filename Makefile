@@ -1,8 +1,9 @@
 # Two commands matter: `make demo` and `make test`.
 PYTHON ?= python3
 PORT ?= 8000
-HAVENGATE_DATA_DIR ?= $(CURDIR)/havengate-data
-export HAVENGATE_DATA_DIR
+ifeq ($(value HAVENGATE_DATA_DIR),)
+export HAVENGATE_DATA_DIR := $(CURDIR)/havengate-data
+endif
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -33,14 +34,16 @@ bench: $(STAMP)
 	$(BIN)/python bench/engine.py
 
 print-data-dir:
-	@echo $(HAVENGATE_DATA_DIR)
+	@printf '%s\n' "$$HAVENGATE_DATA_DIR"
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The interpreter's own venv, then pinned versions: a second run installs nothing.
 $(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "havengate needs Python 3.11 to 3.14, $(PYTHON) is none: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "installing into .venv (once)"
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
 	@touch $(STAMP)

@@ -14,6 +14,7 @@ from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
 from havengate.settings import Settings, describe_settings
+from ingest.files import PICTURE_SUFFIXES
 from schemas.settings import TableSettings
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +95,11 @@ def test_every_setting_is_documented_with_its_default():
         assert f"| `{variable}` | {shown} | {description} |" in text
     for name, field in TableSettings.model_fields.items():
         assert f"| `{name}` | `{str(field.default).lower()}` | {field.description} |" in text
+
+
+def test_the_suffixes_that_ingest_takes_are_documented():
+    (line,) = [line for line in (ROOT / "docs" / "documents.md").read_text().splitlines() if "names end in" in line]
+    assert set(re.findall(r"\.[a-z]{3,4}\b", line)) == PICTURE_SUFFIXES
 
 
 def test_every_dependency_says_what_it_earns():

@@ -11,7 +11,7 @@ import sys
 
 from alibabacloud_ha3engine import client, models
 
-SEED = (
+SAMPLE = (
     "config=hit:4,format:json,fetch_summary_type:pk,qrs_chain:search"
     "&&query=image_index:'{}&modal={}&n=10&search_params={{}}'&&cluster=general"
 )
@@ -22,12 +22,12 @@ with open(picture_file, "rb") as file:  # noqa: PTH123  (a sample, as a user wri
     picture = base64.b64encode(file.read()).decode()
 
 queries = {
-    "seed": SEED.format("motorcycle helmet", "text"),
-    "words": SEED.format("motorcycle helmet", "text") + FORMULA,
-    "words, filtered": SEED.format("motorcycle helmet", "text") + FORMULA + "&&filter=cate_id=4",
-    "chinese": SEED.format("5pGp5omY6L2mJuWktOeblA==", "text") + FORMULA,
-    "picture": SEED.format(picture, "image") + FORMULA,
-    "picture, filtered": SEED.format(picture, "image") + FORMULA + "&&filter=cate_id=4",
+    "as printed": SAMPLE.format("motorcycle helmet", "text"),
+    "words": SAMPLE.format("motorcycle helmet", "text") + FORMULA,
+    "words, filtered": SAMPLE.format("motorcycle helmet", "text") + FORMULA + "&&filter=cate_id=4",
+    "chinese": SAMPLE.format("5pGp5omY6L2mJuWktOeblA==", "text") + FORMULA,
+    "picture": SAMPLE.format(picture, "image") + FORMULA,
+    "picture, filtered": SAMPLE.format(picture, "image") + FORMULA + "&&filter=cate_id=4",
 }
 config = models.Config(
     endpoint=endpoint, instance_id="", protocol="http", access_user_name="user", access_pass_word="pass word"

@@ -36,14 +36,21 @@ def test_the_wheel_has_photos_grammars_and_weights_and_no_tests(wheel):
     assert packages == {folder for folder in kept if folder.parts[0] not in {"tests", "build"}}
 
 
+def tracked():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and not name.endswith((".jpg", ".npz", ".png"))]
+
+
 def test_the_project_points_at_nothing_outside_itself():
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
-        "\n"
-    )
-    texts = (ROOT / name for name in listed if name and not name.endswith((".jpg", ".npz", ".png")))
-    outside = re.compile(r"\.\./shared/|pypi\.org/simple|--index-url|--extra-index")
-    here = Path(__file__)
-    assert [str(file) for file in texts if file != here and outside.search(file.read_text(encoding="utf-8"))] == []
+    upwards = re.compile(r"(?:\.\./)+[\w-]+/")
+    index = re.compile(r"--(?:extra-)?index[-]url|https?://[^\s'\"]*/simple\b")
+    outside = []
+    for file in tracked():
+        text = file.read_text(encoding="utf-8")
+        links = [(file.parent / link).resolve() for link in upwards.findall(text)]
+        if index.search(text) or not all(link.is_relative_to(ROOT) for link in links):
+            outside.append(file)
+    assert outside == []
 
 
 @pytest.mark.long
