@@ -143,6 +143,20 @@ def test_overflow_in_one_row_does_not_hide_another(engine):
     assert keys(engine.pool("t", query((1e38, 0), n=1))) == ["2"]
 
 
+def test_a_far_rows_overflow_does_not_pass_for_nearness(engine):
+    engine.create_table(make_spec())
+    engine.upsert("t", [make_row(1, (5e20, 0)), make_row(2, (1e18, 0))])
+    assert keys(engine.pool("t", query((1e20, 0), n=1))) == ["2"]
+
+
+@pytest.mark.parametrize(("other", "best"), [(0.5, "3"), (-0.5, "1")])
+def test_an_overflow_on_the_way_to_a_small_product_decides_nothing(engine, other, best):
+    """The terms of rows 1 and 2 overflow float32 with either sign, whatever their order; their sum is zero."""
+    engine.create_table(make_spec(schema=make_schema(indexes=(("vector", 2, "InnerProduct"),))))
+    engine.upsert("t", [make_row(1, (3e38, 3e38)), make_row(2, (-3e38, -3e38)), make_row(3, (other, 0))])
+    assert keys(engine.pool("t", query((2, -2), n=1))) == [best]
+
+
 def test_neighbours_closer_than_float32_products_can_tell_are_told_apart(engine):
     """Far from the origin the products' rounding is larger than the distances themselves."""
     near = np.random.default_rng(7).permutation(1000).astype(np.float32)
