@@ -33,7 +33,10 @@ _BEYOND_64_BITS = 2.0**65
 
 
 def compare_literal(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: Scalar) -> pl.Expr:
-    """``column op value``, the value not rounded. Raises RequestError where text meets a number."""
+    """``column op value``, the value not rounded; ``!=`` is the caller's negation of ``=``.
+
+    Raises RequestError where text meets a number.
+    """
     _require_same_kind(dtype, value)
     if isinstance(value, str):
         return _OPERATORS[op](column, pl.lit(value, dtype=dtype))
@@ -101,10 +104,10 @@ def rounded(value: float, dtype: pl.DataType) -> float:
 def _compare_integers(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: float) -> pl.Expr:
     low, high = _BOUNDS[dtype]
     if not low <= value <= high:
-        return _where_present(column, op in (("!=", "<", "<=") if value > high else ("!=", ">", ">=")))
+        return _where_present(column, op in (("<", "<=") if value > high else (">", ">=")))
     if value != int(value):
-        if op in ("=", "!="):
-            return _where_present(column, op == "!=")
+        if op == "=":
+            return _where_present(column, truth=False)
         op, value = ("<=", math.floor(value)) if op in ("<", "<=") else (">=", math.ceil(value))
     return _OPERATORS[op](column, pl.lit(int(value), dtype=dtype))
 
@@ -113,8 +116,8 @@ def _compare_floats(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: f
     near = rounded(value, dtype)
     if near != value:
         # The column holds no number between the value and the nearest one, so that one decides.
-        if op in ("=", "!="):
-            return _where_present(column, op == "!=")
+        if op == "=":
+            return _where_present(column, truth=False)
         op = ("<" if near > value else "<=") if op in ("<", "<=") else (">=" if near > value else ">")
     return _OPERATORS[op](column, pl.lit(near, dtype=dtype))
 
