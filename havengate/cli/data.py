@@ -126,12 +126,13 @@ def check(file: Path) -> None:
 
     Example: havengate schema check shoes.json
     """
+    from havengate.cli.common import printable
     from schemas.rules import check as findings_of
     from schemas.vendor import read_schema
 
     findings = findings_of(read_schema(file.read_bytes()))
     for finding in findings:
-        click.echo(f"{finding.level}: {finding.where}: {finding.message} [{finding.rule}]")
+        click.echo(printable(f"{finding.level}: {finding.where}: {finding.message} [{finding.rule}]"))
     errors = sum(finding.level == "error" for finding in findings)
     click.echo(f"{errors} errors, {len(findings) - errors} warnings")
     if errors:

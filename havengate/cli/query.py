@@ -78,7 +78,7 @@ def explain(query: str) -> None:
     Example: havengate explain "query=image_index:'cat&modal=text&n=5'&&cluster=general"
     """
     from havengate.bind import bind
-    from havengate.cli.common import open_folder
+    from havengate.cli.common import open_folder, printable
     from havengate.plan_json import plan_to_json
 
     request = as_request(query)
@@ -88,7 +88,7 @@ def explain(query: str) -> None:
         bound = bind(plan, schema, window=services.settings.limits.window)
     click.echo(json.dumps(plan_to_json(bound, whole_pictures=False), ensure_ascii=False, indent=2))
     for warning in plan.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(printable(f"warning: {warning}"), err=True)
 
 
 def as_request(query: str) -> str:
@@ -160,7 +160,7 @@ def _print_result(result: SearchResult, as_json: bool) -> None:
         fields = "  ".join(f"{name}={printable(excerpt(str(value)))}" for name, value in hit.fields.items())
         click.echo(f"{place:>3}  {score:>8}  {fields}")
     for line in summary(result):
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)
 
 
 def summary(result: SearchResult) -> Sequence[str]:

@@ -109,12 +109,13 @@ def doctor() -> None:
 
     Example: havengate doctor
     """
+    from havengate.cli.common import printable
     from havengate.doctor import examine
     from havengate.settings import load_settings
 
     healthy = True
     for finding in examine(load_settings()):
         healthy = healthy and finding.ok
-        click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.detail}")
+        click.echo(printable(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.detail}"))
     if not healthy:
         raise click.exceptions.Exit(1)

@@ -39,7 +39,7 @@ class Panel:
 
 
 def write_contact_sheet(panels: Sequence[Panel], html: Path, png: Path, *, heading: str) -> None:
-    """Writes both files; the HTML needs nothing beside itself.
+    """Writes both files or neither; the HTML needs nothing beside itself.
 
     Where no font of this machine draws a query, the PNG prints its gloss. Raises PictureError for bytes that
     are no picture, OSError where a file cannot be written.
@@ -47,10 +47,9 @@ def write_contact_sheet(panels: Sequence[Panel], html: Path, png: Path, *, headi
     from havengate.demo.sheet_html import page
     from havengate.demo.sheet_png import draw
 
-    with _whole(html) as file:
-        file.write_text(page(panels, heading), encoding="utf-8")
-    with _whole(png) as file:
-        draw(panels, heading).save(file, "PNG", optimize=True)
+    with _whole(html) as new_html, _whole(png) as new_png:
+        new_html.write_text(page(panels, heading), encoding="utf-8")
+        draw(panels, heading).save(new_png, "PNG", optimize=True)
 
 
 @contextmanager

@@ -83,6 +83,9 @@ def test_schema_check_tells_errors_from_warnings(data_dir, schema_file, tmp_path
     done = run_cli(data_dir, "schema", "check", str(bad), check=False)
     assert done.returncode == 1
     assert "512" in done.stdout
+    schema["fields"][2]["field_type"] = "\x1b[31mINT"
+    bad.write_text(json.dumps(schema))
+    assert r"\x1b[31mINT" in run_cli(data_dir, "schema", "check", str(bad), check=False).stdout
     bad.write_text("{")
     assert "line 1" in fails(run_cli(data_dir, "schema", "check", str(bad), check=False))
 

@@ -163,3 +163,12 @@ def test_a_long_word_and_a_long_text_stay_inside_their_column():
 def test_bytes_that_are_no_picture(tmp_path):
     with pytest.raises(PictureError, match="text file"):
         sheet(tmp_path, [panel(hits=[Shown("t", "c", "0", b"no picture")])])
+
+
+def test_a_sheet_that_fails_leaves_the_former_one(tmp_path):
+    sheet(tmp_path, [panel()])
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    broken = Shown("broken", "things", "0.1", b"no picture")
+    with pytest.raises(PictureError):
+        sheet(tmp_path, [panel(hits=(broken,))], heading="again")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before

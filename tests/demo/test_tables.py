@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from support import run_cli
 
+from havengate.demo.process import gateway
+from havengate.demo.samples import SampleClient
 from havengate.demo.tables import CLOTHES, GENERAL, create_tables, rows
 from havengate.documents import Command
-from havengate.errors import SettingsError
+from havengate.errors import EngineError, SettingsError
 from havengate.services import services
 from havengate.settings import PushSettings, Settings
 from schemas.settings import TableSettings
@@ -56,6 +58,13 @@ def test_a_complete_table_keeps_its_edits_and_an_unfinished_one_is_filled(tmp_pa
     assert not create_tables(settings)
     with services(settings) as opened:
         assert opened.engine.stats(GENERAL).rows == len(rows(GENERAL))
+
+
+def test_the_demos_gateway_asks_for_no_users(tmp_path, monkeypatch):
+    users = run_cli(tmp_path / "data", "user", "hash", "alice", input="pw\n").stdout.strip()
+    monkeypatch.setenv("HAVENGATE_AUTH__USERS", users)
+    with gateway(tmp_path / "data") as endpoint, pytest.raises(EngineError, match=r"a call of the demo: .*no table"):
+        SampleClient(endpoint).search("query=image_index:'cat&modal=text'&&cluster=nope")
 
 
 def alive(pid):
