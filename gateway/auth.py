@@ -28,6 +28,8 @@ _CHALLENGE = {"WWW-Authenticate": 'Basic realm="havengate", charset="UTF-8"'}
 _MOST_CHECKS = 2
 _RETRY_S = 1
 _View = TypeVar("_View", bound=Callable[..., object])
+Check = Callable[[str, str], bool]
+"""Whether a hash is that of a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Authenticator:
     the same credentials share one check.
     """
 
-    def __init__(self, users: Mapping[str, User], check: Callable[[str, str], bool] = check_password_hash) -> None:
+    def __init__(self, users: Mapping[str, User], check: Check = check_password_hash) -> None:
         self._users = users
         self._check = check
         self._key = secrets.token_bytes(32)
@@ -132,13 +134,13 @@ def needs(role: str | None) -> Callable[[_View], _View]:
     return mark
 
 
-def install(app: Flask, users: Mapping[str, User]) -> None:
+def install(app: Flask, users: Mapping[str, User], check: Check = check_password_hash) -> None:
     """Asks for credentials before every view, and before saying that there is none; without users, never."""
     if not users:
         return
-    authenticator = Authenticator(users)
+    authenticator = Authenticator(users, check)
 
-    def check() -> Response | None:
+    def admit() -> Response | None:
         view = current_app.view_functions.get(request.endpoint or "")
         role = getattr(view, _ROLE_ATTRIBUTE, "read")
         if role is None:
@@ -154,7 +156,7 @@ def install(app: Flask, users: Mapping[str, User]) -> None:
             return json_response(status_body(403, "Forbidden"), 403)
         return None
 
-    app.before_request(check)
+    app.before_request(admit)
 
 
 def _credentials(header: str | None) -> tuple[str, str]:

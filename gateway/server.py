@@ -182,12 +182,19 @@ def _listen(settings: Settings, host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        # A port by name stays this socket's when a worker that ends shuts it and the next one listens again.
+        listener.bind((address[0], port or _free_port(family, address), *address[2:]))
         listener.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         listener.close()
         raise SettingsError(f"cannot serve on {host} port {port}: {error}") from error
     return listener
+
+
+def _free_port(family: socket.AddressFamily, address: tuple[Any, ...]) -> int:
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind(address)
+        return int(probe.getsockname()[1])
 
 
 def _reachable(host: str) -> str:

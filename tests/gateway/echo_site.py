@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+import time
+from itertools import count
 from pathlib import Path
 
 from gateway.server import Site, serve
@@ -27,6 +29,22 @@ def application(environ, start_response):
 
 def open_echo(_settings):
     return Site(application)
+
+
+def open_waiting(settings):
+    """Every request but those for /now starts, says so, and ends when there is a file named go."""
+    folder, started, closed = settings.data_dir, count(1), []
+
+    def wait(environ, start_response):
+        if environ["PATH_INFO"] != "/now":
+            (folder / f"started-{next(started)}").touch()
+            while not (folder / "go").exists():
+                time.sleep(0.01)
+        answer = json.dumps({"closed": bool(closed)}).encode()
+        start_response("200 OK", [("Content-Length", str(len(answer)))])
+        return [answer]
+
+    return Site(wait, lambda: closed.append(True))
 
 
 def open_busy(_settings):

@@ -1,11 +1,14 @@
 """Who may call what, and what the others are told."""
 
+import threading
 from base64 import b64encode
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 import pytest
+from flask import Flask
 from gateway_fakes import FakeServices, client_of
 
-from gateway.auth import Authenticator, hash_password, parse_users
+from gateway.auth import Authenticator, hash_password, install, needs, parse_users
 from havengate.errors import SettingsError, Unauthorized
 
 PASSWORD = "p@ss:wörd"
@@ -108,6 +111,61 @@ def test_an_unknown_name_costs_the_work_of_a_known_one():
     with pytest.raises(Unauthorized):
         Authenticator(parse_users(f"reader:read:{HASH}"), check).user(basic("nobody"))
     assert check.asked == [(HASH, PASSWORD)]
+
+
+class HeldCheck:
+    """Says when a check has begun, and ends none before it is let go."""
+
+    def __init__(self):
+        self.asked = []
+        self.begun = threading.Semaphore(0)
+        self.go = threading.Event()
+
+    def __call__(self, _password_hash, password):
+        self.asked.append(password)
+        self.begun.release()
+        self.go.wait()
+        return password == PASSWORD
+
+
+@pytest.fixture
+def flooded():
+    """An application that has two slow checks on its hands, and the answers to come."""
+    check = HeldCheck()
+    check.go.set()
+    app = Flask(__name__)
+    app.add_url_rule("/", view_func=needs("read")(lambda: "well"))
+    install(app, parse_users(USERS), check)
+    assert ask(app, basic("reader")).status_code == 200
+    check.go.clear()
+    with ThreadPoolExecutor(8) as clients:
+        answers = {word: clients.submit(ask, app, basic("reader", word)) for word in ("one", "two", "three")}
+        refused = wait(answers.values(), return_when=FIRST_COMPLETED).done
+        assert [answer.result().status_code for answer in refused] == [429]
+        yield app, clients, check, {word: answer for word, answer in answers.items() if answer not in refused}
+        check.go.set()
+
+
+def ask(app, header):
+    return app.test_client().get("/", headers={"Authorization": header})
+
+
+def test_passwords_queue_for_no_check(flooded):
+    answer = ask(flooded[0], basic("writeer"))
+    assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (429, "429", "1")
+
+
+def test_a_proven_user_does_not_wait_for_checks(flooded):
+    assert ask(flooded[0], basic("reader")).status_code == 200
+
+
+def test_the_same_credentials_share_a_check(flooded):
+    app, clients, check, answers = flooded
+    again = [clients.submit(ask, app, basic("reader", word)) for word in answers for _ in range(3)]
+    assert not wait(again, timeout=0.2).done
+    check.go.set()
+    assert {answer.result().status_code for answer in [*answers.values(), *again]} == {401}
+    assert sorted(check.asked) == sorted([PASSWORD, *answers])
 
 
 @pytest.mark.parametrize(

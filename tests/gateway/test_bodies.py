@@ -97,6 +97,18 @@ def test_what_is_not_json_is_refused(raw, says):
         decode_json(raw)
 
 
+def test_the_largest_push_of_vectors_is_read():
+    vector = b"[" + b"0," * 511 + b"0]"
+    document = b'{"cmd":"add","fields":{"v":' + vector + b"}},"
+    assert len(decode_json(b"[" + document * 9_999 + document[:-1] + b"]")) == 10_000
+
+
+@pytest.mark.parametrize("part", [b"[],", b"{},", b"1," * 20])
+def test_a_small_body_may_not_become_gigabytes_of_values(part):
+    with pytest.raises(RequestEntityTooLarge, match="lists and objects"):
+        decode_json(b"[" + part * 1_000_001 + b"1]")
+
+
 def test_a_surrogate_pair_is_one_character():
     assert decode_json(json.dumps("😀").encode()) == "😀"
 

@@ -3,9 +3,12 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -174,6 +177,63 @@ def test_a_server_ends_when_told_and_takes_its_file_along(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_runs_is_answered_before_the_site_is_closed(tmp_path):
+    process = start("open_waiting", tmp_path)
+    port = port_of(process)
+    for _ in range(20):
+        assert exchange(port, b"GET /now HTTP/1.1\r\nConnection: close\r\n\r\n")[0] == 200
+    with ThreadPoolExecutor(8) as clients:
+        answers = [clients.submit(exchange, port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") for _ in range(8)]
+        wait_for(lambda: len(list(tmp_path.glob("started-*"))) == 4)
+        process.terminate()
+        wait_for(lambda: refused(port))
+        (tmp_path / "go").touch()
+        assert [answer.result() for answer in answers] == [(200, {"closed": False})] * 8
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def wait_for(condition):
+    while not condition():
+        time.sleep(0.01)
+
+
+def refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=30).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_a_worker_that_is_told_to_end_is_replaced(tmp_path):
+    process = start("open_echo", tmp_path)
+    port = port_of(process)
+    first = worker_pid(port)
+    os.kill(first, signal.SIGTERM)
+    wait_for(lambda: not Path(f"/proc/{first}").exists())
+    wait_for(lambda: not refused(port))
+    assert worker_pid(port) != first
+    assert stop(process) == 0
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nX: ", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"])
+def test_clients_that_stall_keep_nobody_waiting(port, sent):
+    stalled = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(48)]
+    try:
+        for connection in stalled:
+            connection.sendall(sent)
+        for path in (b"/healthz", b"/"):
+            assert exchange(port, b"GET " + path + b" HTTP/1.1\r\nConnection: close\r\n\r\n")[0] == 200
+        for connection in stalled:
+            connection.setblocking(False)
+            with pytest.raises(BlockingIOError):  # they are still being waited for
+                connection.recv(1)
+    finally:
+        for connection in stalled:
+            connection.close()
+
+
 def test_a_worker_that_dies_is_replaced(tmp_path):
     process = start("open_echo", tmp_path)
     port = port_of(process)
@@ -206,6 +266,12 @@ def test_a_port_that_is_taken_is_named(port, tmp_path):
 def test_other_machines_are_not_served_without_users(tmp_path, host):
     with pytest.raises(SettingsError, match="HAVENGATE_AUTH__USERS"):
         serve(Settings(data_dir=tmp_path), host, 0, app_factory=None)
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 99_999])
+def test_a_port_that_cannot_be_is_named(tmp_path, port):
+    with pytest.raises(SettingsError, match=f"port {port} is outside 0 to 65535"):
+        serve(Settings(data_dir=tmp_path), "127.0.0.1", port, app_factory=None)
 
 
 def test_a_host_that_does_not_exist_is_named(tmp_path):
