@@ -104,8 +104,7 @@ class Table:
             for index in self.spec.schema.vector_indexes.values()
         }
         with self._edge("measuring"):
-            # A file of the write-ahead log may go between listing and measuring; it then counts nothing.
-            size = sum(path.stat().st_size for path in self._folder.iterdir() if path.is_file())
+            size = sum(_size(path) for path in self._folder.iterdir())
         return TableStats(int(np.count_nonzero(snapshot.alive)), vectors, size)
 
     @contextmanager
@@ -140,6 +139,14 @@ class Table:
     def _require_open(self) -> None:
         if self._closed:
             raise UnknownTable(f"table {self.spec.name!r} was dropped or closed meanwhile")
+
+
+def _size(path: Path) -> int:
+    """A file of the write-ahead log may go between listing and measuring; it then counts nothing."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _merge(old: Row, patch: Row) -> Row:
