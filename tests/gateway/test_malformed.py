@@ -7,6 +7,12 @@ from gateway_fakes import FakeServices, client_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+
+def _path(text):
+    """The test client takes what follows two slashes for a host name, and some cannot be one."""
+    return "/" + text.lstrip("/\\")
+
+
 PATHS = st.one_of(
     st.sampled_from(
         [
@@ -23,7 +29,7 @@ PATHS = st.one_of(
             "/readyz",
         ]
     ),
-    st.text(st.characters(codec="utf-8", exclude_characters="#"), max_size=20).map(lambda text: "/" + text),
+    st.text(st.characters(codec="utf-8", exclude_characters="#"), max_size=20).map(_path),
 )
 CLAUSES = st.sampled_from(
     [
