@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, request
@@ -60,7 +59,7 @@ def certificate_to_json(certificate: Certificate) -> Json:
 def _hit(hit: Hit) -> Json:
     body: Json = {
         "pk": hit.pk,
-        "score": None if hit.score is None or not math.isfinite(hit.score) else hit.score,
+        "score": finite(hit.score),
         "sort_values": [finite(value) for value in hit.sort_values],
         "fields": dict(hit.fields),
     }

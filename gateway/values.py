@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from havengate.types import Scalar, Value, Vector
 
-MULTI_VALUE_SEPARATOR = "\t"
+VALUES_JOINED_BY = "\t"
 """Between the values of a multi-value field in ``fields``, as the vendor's page of the JSON format shows it."""
 
 
 def text(value: Value) -> str:
     """A value of items[].fields, where everything is a string; a MAP is JSON."""
     if isinstance(value, list):
-        return MULTI_VALUE_SEPARATOR.join(scalar_text(item) for item in value)
+        return VALUES_JOINED_BY.join(scalar_text(item) for item in value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else scalar_text(value)
 
 

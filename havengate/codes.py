@@ -16,8 +16,6 @@ class HaCode(IntEnum):
         member.phrase = phrase
         return member
 
-    NONE = 0
-    UNKNOWN = 1
     GENERAL = 2, "general error."
     CLUSTER_NAME_NOT_EXIST = 1001, "ConfigClause: cluster name not exist."
     KEY_VALUE_PAIR = 1002, "RequestParser: key/value pair parse error."
@@ -53,7 +51,6 @@ class HaCode(IntEnum):
     EXPRESSION_LR_TYPE_NOT_MATCH = 2001, "left & right expression type not matched."
     EXPRESSION_LR_ALL_CONST_VALUE = 2002, "left & right expression are both const expression."
     EXPRESSION_WITH_MULTI_VALUE = 2007, "expression with a multi-value field is not supported."
-    STRING_EXPRESSION_NOT_SUPPORT = 2008, "string attribute expression is not supported."
     CONST_EXPRESSION_VALUE = 2011, "const value error."
     CLUSTER_CLAUSE = 2013
     CLUSTER_PART_MODE_CONFIG = 2015
@@ -87,9 +84,7 @@ class HaCode(IntEnum):
     INVALID_ANALYZER_GRAMMAR = 3502, "error invalid analyzer grammar."
     CONFIG = 5000, "Load config failed."
     SQL_INIT_REQUEST = 8000, "sql request init failed."
-    QRS_NOT_FOUND_CHAIN = 10005, "Not found chain."
     QRS_SEARCH_ERROR = 10015, "Qrs search error."
     SEARCH_UNKNOWN = 30001, "Unknown searcher error."
     INDEX_PARTITION_EXIST = 31103, "index partition already exists."
     INVALID_SCHEMA = 31111, "Invalid schema."
-    QRS_TIMEOUT = 32018
