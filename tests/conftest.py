@@ -1,4 +1,5 @@
 import os
+import shutil
 
 import pytest
 from colour_model import ColourModel
@@ -70,7 +71,13 @@ def demo_data(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def endpoint(demo_data):
+def served_data(demo_data, tmp_path_factory):
+    """A copy for the gateway, which holds its folder, so that other tests may open theirs."""
+    return shutil.copytree(demo_data, tmp_path_factory.mktemp("served") / "data")
+
+
+@pytest.fixture(scope="session")
+def endpoint(served_data):
     """A real gateway process over the tables general and clothes."""
-    with gateway(demo_data) as address:
+    with gateway(served_data) as address:
         yield address

@@ -158,10 +158,10 @@ def test_a_wrong_query_is_pointed_at(data_dir, schema_file):
     assert "2000" in done.stderr
 
 
-def test_a_taken_folder_is_a_clear_error(endpoint, demo_data):
+def test_a_taken_folder_is_a_clear_error(endpoint, served_data):
     assert endpoint
-    line = fails(run_cli(demo_data, "table", "list", check=False))
-    server = json.loads((demo_data / "server.json").read_text())
+    line = fails(run_cli(served_data, "table", "list", check=False))
+    server = json.loads((served_data / "server.json").read_text())
     assert str(server["pid"]) in line
 
 
