@@ -7,9 +7,9 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 
+from engines.checks import require_literal, require_same_kind, rounded
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import CompareOp, Scalar
@@ -30,7 +30,7 @@ def compare_literal(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: S
     require_comparable(dtype, value)
     if dtype.is_integer():
         return _compare_integers(column, dtype, op, value)  # type: ignore[arg-type]
-    literal = pl.lit(value if isinstance(value, str) else rounded(value, dtype), dtype=dtype)
+    literal = pl.lit(value if isinstance(value, str) else rounded(value, single=dtype == pl.Float32), dtype=dtype)
     return _OPERATORS[op](column, literal)
 
 
@@ -42,7 +42,7 @@ def in_literals(column: pl.Expr, dtype: pl.DataType, values: Sequence[Scalar]) -
         low, high = bounds(dtype)
         values = [int(value) for value in values if low <= value <= high and value == int(value)]  # type: ignore[operator]
     elif dtype.is_float():
-        values = [rounded(value, dtype) for value in values]  # type: ignore[arg-type]
+        values = [rounded(value, single=dtype == pl.Float32) for value in values]  # type: ignore[arg-type]
     return column.is_in(pl.Series(values, dtype=dtype).implode())
 
 
@@ -69,34 +69,15 @@ def flipped(op: CompareOp) -> CompareOp:
     return flips.get(op, op)
 
 
-def require_operator(op: str) -> None:
-    if op not in _OPERATORS:
-        raise RequestError(f"unknown operator {op!r}", code=HaCode.FILTER_CLAUSE)
-
-
 def require_comparable(dtype: pl.DataType, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise RequestError(f"{value!r} is no text and no number", code=HaCode.CONST_EXPRESSION_VALUE)
-    if isinstance(value, str) != (dtype == pl.String):
-        raise RequestError(f"{value!r} compared with a field of {dtype}", code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH)
-    if isinstance(value, float) and math.isnan(value):
-        raise RequestError("NaN compares with nothing", code=HaCode.CONST_EXPRESSION_VALUE)
+    require_literal(value)
+    require_same_kind(value, text=dtype == pl.String, kind=str(dtype))
 
 
 def bounds(dtype: pl.DataType) -> tuple[int, int]:
     """Smallest and largest value of an integer type."""
     bits = int(str(dtype).lstrip("UInt"))
     return (0, 2**bits - 1) if dtype.is_unsigned_integer() else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-
-
-def rounded(value: float, dtype: pl.DataType) -> float:
-    """The nearest number of a floating type; infinite beyond its range."""
-    try:
-        number = float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-    with np.errstate(over="ignore"):
-        return float(np.float32(number)) if dtype == pl.Float32 else number
 
 
 def _compare_integers(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: float) -> pl.Expr:

@@ -14,7 +14,7 @@ from engines.contract import TableStats
 from engines.embedded.edge import translated
 from engines.embedded.memory import TableMemory
 from engines.embedded.store import RowStore
-from engines.embedded.values import check_row, require_vector_fields
+from engines.values import check_row, require_vector_fields
 from havengate.errors import UnknownTable
 from havengate.types import Row
 
