@@ -36,10 +36,11 @@ def dtype(spec: FieldSpec) -> pl.DataType:
 
 def frame(schema: TableSchema, rows: Sequence[Mapping[str, Value]]) -> pl.DataFrame:
     """Rows' fields as columns; a missing field is null."""
-    return pl.DataFrame([_column(spec, rows) for spec in schema.attribute_fields.values()])
+    return pl.DataFrame([column(spec, rows) for spec in schema.attribute_fields.values()])
 
 
-def _column(spec: FieldSpec, rows: Sequence[Mapping[str, Any]]) -> pl.Series:
+def column(spec: FieldSpec, rows: Sequence[Mapping[str, Any]]) -> pl.Series:
+    """One field of the rows; a missing value is null."""
     values = [row.get(spec.name) for row in rows]
     if spec.type is FieldType.MAP:
         values = [None if value is None else list(_entries(value)) for value in values]

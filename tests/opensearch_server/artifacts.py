@@ -14,7 +14,6 @@ VERSION = "2.19.6"
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent / ".cache"
-PLUGINS = ("classloader",)
 MODULES = (
     "transport-netty4-client",
     "lang-painless",
@@ -74,10 +73,8 @@ def _fetch(home: Path) -> None:
     lib = home / "lib"
     lib.mkdir(parents=True)
     (home / "pom.xml").write_text(pom(), encoding="utf-8")
-    _run(
-        ["mvn", "-q", "-B", "-f", str(home / "pom.xml"), "dependency:copy-dependencies"]
-        + ["-DincludeScope=runtime", f"-DoutputDirectory={lib}"]
-    )
+    options = ["-q", "-B", "-f", str(home / "pom.xml"), "-DincludeScope=runtime", f"-DoutputDirectory={lib}"]
+    _run(["mvn", *options, "dependency:copy-dependencies"])
     for archive in lib.glob("*.zip"):
         with zipfile.ZipFile(archive) as plugin:
             for name in plugin.namelist():

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from opensearch_server.artifacts import Missing
 from opensearch_server.server import node
 
