@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from schemas.settings import TableSettings
 
 _FRESH_S = 2.0
+_DROP_S = 0.3
 
 
 class Catalog:
@@ -53,8 +54,13 @@ class Catalog:
             self._known[name] = (time.monotonic(), spec)
         return spec
 
-    def forget(self, name: str) -> None:
-        self._known.pop(name, None)
+    def require_still(self, name: str) -> None:
+        """Raises UnknownTable where a table was dropped meanwhile: its calls fail in many ways."""
+        for pause in (0.0, _DROP_S):
+            # Shards close a moment before the cluster says that their index is gone.
+            time.sleep(pause)
+            self._known.pop(name, None)
+            self._read(name)
 
     def create(self, spec: TableSpec) -> None:
         """Raises TableExists, SchemaError for a name that is no plain identifier."""
@@ -72,14 +78,14 @@ class Catalog:
 
     def drop(self, name: str) -> None:
         indexes, _ = self._read(name)
-        self.forget(name)
+        self._known.pop(name, None)
         self._client.indices.delete(index=",".join(indexes))
 
     def set_settings(self, name: str, settings: TableSettings) -> None:
         indexes, spec = self._read(name)
         changed = replace(spec, settings=settings)
         self._client.indices.put_mapping(index=",".join(indexes), body={"_meta": meta(changed)})
-        self.forget(name)
+        self._known.pop(name, None)
 
     def _read(self, name: str) -> tuple[list[str], TableSpec]:
         """The indexes behind the alias, and the specification that the first carries."""

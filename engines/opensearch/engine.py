@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from opensearchpy import exceptions
+
 from engines.opensearch.catalog import Catalog
 from engines.opensearch.client import connect
 from engines.opensearch.cluster import health, require_cluster
@@ -132,10 +134,9 @@ class OpenSearchEngine:
         with self._calling(f"{doing} table {name!r}"):
             try:
                 yield
-            except Exception:
-                # A table dropped or made again meanwhile shows in many ways; what is there now decides.
-                self._catalog.forget(name)
-                self._catalog.spec(name)
+            except (exceptions.TransportError, EngineError) as error:
+                if not isinstance(error, exceptions.ConnectionError):
+                    self._catalog.require_still(name)
                 raise
 
     @contextmanager

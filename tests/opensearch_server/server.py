@@ -64,6 +64,8 @@ def _command(home: Path, folder: Path, port: int) -> list[str]:
         "http.port": port,
         "transport.port": free_port(),
         "discovery.type": "single-node",
+        # Counting the heap's garbage as used, the breaker would refuse requests that a collection makes room for.
+        "indices.breaker.total.use_real_memory": "false",
         # A development machine's disk is often nearly full, and nothing here is worth keeping.
         "cluster.routing.allocation.disk.threshold_enabled": "false",
     }
