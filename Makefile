@@ -42,5 +42,5 @@ clean:
 $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into .venv (once)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev,opensearch]'
 	@touch $(STAMP)

@@ -27,18 +27,30 @@ _DROP_S = 0.3
 
 
 class Catalog:
-    """Remembers a specification for two seconds, since other gateways may change it."""
+    """Remembers names and specifications for two seconds: other gateways may change them."""
 
     def __init__(self, client: OpenSearch, settings: EngineSettings) -> None:
         self._client = client
         self._settings = settings
         self._names = Names(settings.index_prefix)
         self._known: dict[str, tuple[float, TableSpec]] = {}
+        self._listed: tuple[float, list[str]] | None = None
+        self._changes = 0
 
     def alias(self, table: str) -> str:
         return self._names.alias(table)
 
     def names(self) -> list[str]:
+        listed = self._listed
+        if listed is None or time.monotonic() - listed[0] > _FRESH_S:
+            changes = self._changes
+            listed = (time.monotonic(), self._list())
+            # What was read before a change of our own is not worth remembering after it.
+            if changes == self._changes:
+                self._listed = listed
+        return list(listed[1])
+
+    def _list(self) -> list[str]:
         try:
             found = self._client.indices.get_alias(name=self._names.every_alias)
         except exceptions.NotFoundError:
@@ -50,8 +62,10 @@ class Catalog:
         """Raises UnknownTable."""
         read, spec = self._known.get(name, (0.0, None))
         if spec is None or time.monotonic() - read > _FRESH_S:
+            changes = self._changes
             _, spec = self._read(name)
-            self._known[name] = (time.monotonic(), spec)
+            if changes == self._changes:
+                self._known[name] = (time.monotonic(), spec)
         return spec
 
     def require_still(self, name: str) -> None:
@@ -59,8 +73,13 @@ class Catalog:
         for pause in (0.0, _DROP_S):
             # Shards close a moment before the cluster says that their index is gone.
             time.sleep(pause)
-            self._known.pop(name, None)
+            self._forget(name)
             self._read(name)
+
+    def _forget(self, name: str) -> None:
+        self._changes += 1
+        self._known.pop(name, None)
+        self._listed = None
 
     def create(self, spec: TableSpec) -> None:
         """Raises TableExists, SchemaError for a name that is no plain identifier."""
@@ -75,17 +94,21 @@ class Catalog:
             if error.error == "resource_already_exists_exception":
                 raise TableExists(f"table {spec.name!r} exists") from error
             raise
+        finally:
+            self._forget(spec.name)
 
     def drop(self, name: str) -> None:
         indexes, _ = self._read(name)
-        self._known.pop(name, None)
-        self._client.indices.delete(index=",".join(indexes))
+        try:
+            self._client.indices.delete(index=",".join(indexes))
+        finally:
+            self._forget(name)
 
     def set_settings(self, name: str, settings: TableSettings) -> None:
         indexes, spec = self._read(name)
         changed = replace(spec, settings=settings)
         self._client.indices.put_mapping(index=",".join(indexes), body={"_meta": meta(changed)})
-        self._known.pop(name, None)
+        self._forget(name)
 
     def _read(self, name: str) -> tuple[list[str], TableSpec]:
         """The indexes behind the alias, and the specification that the first carries."""

@@ -22,6 +22,7 @@ _ADVICE = {
     "mapper_parsing_exception": "the index has another mapping than this table; make the table again",
     "strict_dynamic_mapping_exception": "the index has another mapping than this table; make the table again",
 }
+_BAD_REQUEST = 400
 _STATUS = {
     401: "the cluster does not know the user; check HAVENGATE_ENGINE__USER and __PASSWORD",
     403: "the cluster's user may not do this; give it rights on the indexes of HAVENGATE_ENGINE__INDEX_PREFIX",
@@ -63,9 +64,10 @@ def cluster_error(what: str, status: object, body: object) -> HavengateError:
             f"{what}: the filter has more parts than the cluster takes (indices.query.bool.max_clause_count)",
             code=HaCode.FILTER_CLAUSE,
         )
-    advice = next((_ADVICE[kind] for kind in kinds if kind in _ADVICE), None)
-    if advice is None:
-        advice = _STATUS.get(status if isinstance(status, int) else 0, "OpenSearch refused")
+    told = status if isinstance(status, int) else 0
+    # A request that is wrong is refused by all shards, which says nothing about the shards.
+    known = [] if told == _BAD_REQUEST and kinds[-1:] == ["search_phase_execution_exception"] else kinds
+    advice = next((_ADVICE[kind] for kind in known if kind in _ADVICE), _STATUS.get(told, "OpenSearch refused"))
     return EngineError(f"{what}: {advice} ({status} {kinds[0] if kinds else ''}: {reason})")
 
 

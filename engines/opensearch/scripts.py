@@ -43,9 +43,13 @@ return params.signs.contains(sign < 0 ? -1 : sign > 0 ? 1 : 0);
 
 # Java orders strings by UTF-16 units; lifting the surrogates over the rest makes it the order of code points.
 TEXTS = """
-int unit(char c) { return c >= (char) 0xE000 ? c - 0x800 : c >= (char) 0xD800 ? c + 0x2000 : (int) c; }
+int unit(char c) {
+  int u = (int) c;
+  if (u >= 57344) { return u - 2048; }
+  return u >= 55296 ? u + 8192 : u;
+}
 int compare(String a, String b) {
-  int shorter = Math.min(a.length(), b.length());
+  int shorter = a.length() < b.length() ? a.length() : b.length();
   for (int i = 0; i < shorter; ++i) {
     char x = a.charAt(i);
     char y = b.charAt(i);
