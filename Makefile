@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` and `make test`.
 PYTHON ?= python3
 PORT ?= 8000
+ENGINE ?= embedded
 HAVENGATE_DATA_DIR ?= $(CURDIR)/havengate-data
 export HAVENGATE_DATA_DIR
 
@@ -9,8 +10,9 @@ STAMP := .venv/.installed
 
 .PHONY: demo serve test test-long check bench print-data-dir clean
 
+# ENGINE=opensearch: a server of the demo's own (needs Java 17 and Maven), its data in the data folder.
 demo: $(STAMP)
-	$(BIN)/havengate demo
+	$(if $(filter opensearch,$(ENGINE)),PYTHONPATH=tests $(BIN)/python -m opensearch_server $(HAVENGATE_DATA_DIR)) $(BIN)/havengate demo
 
 serve: $(STAMP)
 	$(BIN)/havengate demo --tables-only

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from havengate.errors import SettingsError
@@ -40,6 +41,16 @@ class EngineSettings(_Group):
         pattern=r"^\d+(-(\d+|all))?$",
         description="opensearch: copies of each shard, or a range by the nodes there are",
     )
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts(cls, hosts: str) -> str:
+        urls = [urlsplit(host.strip()) for host in hosts.split(",") if host.strip()]
+        if not urls or any(url.scheme not in ("http", "https") or not url.hostname for url in urls):
+            raise ValueError("comma-separated URLs like https://node:9200")
+        if any("@" in url.netloc for url in urls):
+            raise ValueError("a URL may hold no password; it belongs in HAVENGATE_ENGINE__PASSWORD")
+        return hosts
 
     @property
     def host_list(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from opensearchpy import OpenSearch
@@ -19,6 +20,10 @@ def connect(settings: EngineSettings) -> OpenSearch:
     A request that was lost on its way goes to the next node: every write names its rows, so that a second
     time changes nothing.
     """
+    logger = logging.getLogger("opensearch")
+    if not logger.handlers:
+        # Every failure is raised and told once; the client would tell it again, with a traceback, to stderr.
+        logger.addHandler(logging.NullHandler())
     return OpenSearch(
         hosts=list(settings.host_list),
         http_auth=(settings.user, settings.password.get_secret_value()) if settings.user else None,
