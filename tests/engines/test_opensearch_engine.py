@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import threading
 import uuid
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
@@ -188,14 +190,14 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-def test_a_cluster_that_cannot_serve_is_refused(name):
-    text, message = ANSWERS[name]
+def answer(status, text):
+    """A server that gives one answer to ``/`` and knows nothing else; it keeps the headers that it saw."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
+            self.server.seen.append(self.headers)
             known = self.path == "/"
-            self.send_response(200 if known else 400)
+            self.send_response(status if known else 400)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
             self.wfile.write(text.encode() if known else b'{"error": "no handler found"}')
@@ -203,9 +205,29 @@ def test_a_cluster_that_cannot_serve_is_refused(name):
         def log_message(self, *_):
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.seen = []
+    return server
+
+
+@contextmanager
+def refused(status, text, message, **rest):
+    with answer(status, text) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        settings = EngineSettings(hosts=f"http://127.0.0.1:{server.server_port}")
-        with OpenSearchEngine.open(settings) as engine, pytest.raises(EngineError, match=message):
+        settings = EngineSettings(hosts=f"http://127.0.0.1:{server.server_port}", **rest)
+        with OpenSearchEngine.open(settings) as engine, pytest.raises(EngineError, match=message) as caught:
             engine.table_names()
         server.shutdown()
+        yield server, caught.value.message
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_cluster_that_cannot_serve_is_refused(name):
+    with refused(200, *ANSWERS[name]):
+        pass
+
+
+def test_a_user_that_the_cluster_does_not_know_is_told_so():
+    with refused(401, "Unauthorized", "HAVENGATE_ENGINE__USER", user="scott", password="tiger") as (server, message):
+        assert server.seen[0]["Authorization"] == f"Basic {base64.b64encode(b'scott:tiger').decode()}"
+        assert "tiger" not in message
