@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CountDownLatch;
 import org.opensearch.cluster.service.ClusterService;
 import org.opensearch.common.logging.LogConfigurator;
 import org.opensearch.common.settings.Settings;
@@ -64,6 +63,9 @@ public final class TestNode extends Node {
                 error.printStackTrace();
             }
         }));
-        new CountDownLatch(1).await();
+        // However the process that started this one ends, its end of the pipe closes.
+        while (System.in.read() >= 0) {
+        }
+        System.exit(0);
     }
 }

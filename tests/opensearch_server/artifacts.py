@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -35,7 +36,7 @@ def prepared() -> Path:
     for tool in ("java", "javac", "mvn"):
         if shutil.which(tool) is None:
             raise Missing(f"{tool} is not installed (Debian: openjdk-17-jdk-headless, maven)")
-    home = CACHE / f"opensearch-{VERSION}"
+    home = CACHE / f"opensearch-{VERSION}-{_recipe()}"
     if not (home / "complete").exists():
         # Built beside and renamed: an interrupted download must not look like a whole one.
         fresh = CACHE / f".opensearch-{os.getpid()}"
@@ -60,6 +61,12 @@ def pom() -> str:
         "<groupId>havengate</groupId><artifactId>opensearch-node</artifactId><version>1</version>"
         f"<packaging>pom</packaging><dependencies>{''.join(wanted)}{knn}</dependencies></project>"
     )
+
+
+def _recipe() -> str:
+    """Changes with whatever the folder is made from."""
+    sources = [pom(), *(path.read_text() for path in sorted(HERE.glob("*.java")))]
+    return hashlib.sha256("".join(sources).encode()).hexdigest()[:8]
 
 
 def _dependency(group: str, artifact: str, version: str, kind: str = "jar", *, alone: bool = False) -> str:

@@ -1,9 +1,8 @@
-"""One OpenSearch node on loopback, in a folder of its own, ended by its pid."""
+"""One OpenSearch node on loopback, in a folder of its own; it ends with whoever started it."""
 
 from __future__ import annotations
 
 import json
-import signal
 import socket
 import subprocess
 import time
@@ -41,12 +40,12 @@ def node(folder: Path, *, port: int | None = None) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "node.log").open("ab") as log:
-        process = subprocess.Popen(_command(home, folder, port), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(_command(home, folder, port), stdout=log, stderr=log, stdin=subprocess.PIPE)
     try:
         _wait(process, url, folder / "node.log")
         yield url
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.stdin.close()
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
