@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` and `make test`.
 PYTHON ?= python3
 PORT ?= 8000
+ENGINE ?= embedded
 ifeq ($(value HAVENGATE_DATA_DIR),)
 export HAVENGATE_DATA_DIR := $(CURDIR)/havengate-data
 endif
@@ -10,8 +11,9 @@ STAMP := .venv/.installed
 
 .PHONY: demo serve test test-long check bench print-data-dir clean
 
+# ENGINE=opensearch: a server of the demo's own (needs Java 17 and Maven), its data in the data folder.
 demo: $(STAMP)
-	$(BIN)/havengate demo
+	$(if $(filter opensearch,$(ENGINE)),PYTHONPATH=tests $(BIN)/python -m opensearch_server $(HAVENGATE_DATA_DIR)) $(BIN)/havengate demo
 
 serve: $(STAMP)
 	$(BIN)/havengate demo --tables-only
@@ -45,5 +47,5 @@ $(STAMP): pyproject.toml constraints.txt
 	  { echo "havengate needs Python 3.11 to 3.14, $(PYTHON) is none: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "installing into .venv (once)"
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev,opensearch]'
 	@touch $(STAMP)

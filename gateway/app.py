@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
 from gateway import auth, errors, fetch, ha, health, plan_api, push
 from gateway.server import Site
+from havengate.errors import EngineError
 from havengate.services import open_services
 from query_parser.parse import parse_request
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from havengate.settings import Settings
 
 _LOG = logging.getLogger(__name__)
+_ENGINE_AWAY_S = 1.0
 _PREDECESSOR_S = 10.0
 """A killed server's worker notices within a second and may still be finishing requests."""
 
@@ -54,6 +57,16 @@ def _warm_up(services: Services) -> None:
     """Models, and the grammars, which take 0.1 s to build."""
     try:
         parse_request("query=a&&filter=a=1")
-        services.embedding.warm_up(services.models())
+        services.embedding.warm_up(_models_when_readable(services))
     except Exception:  # noqa: BLE001 - a thread has nobody to raise to
         _LOG.exception("the models could not be loaded; /readyz keeps saying no")
+
+
+def _models_when_readable(services: Services) -> set[str]:
+    """Waits for a cluster that is away."""
+    while True:
+        try:
+            return services.models()
+        except EngineError as error:
+            _LOG.warning("waiting for the engine: %s", error.message)
+            time.sleep(_ENGINE_AWAY_S)

@@ -26,11 +26,12 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Findings in the order of a start: Python, users, data folder, tables, models."""
+    """Findings in the order of a start: Python, users, data folder, the engine's cluster, tables, models."""
     yield Finding("python", True, sys.version.split()[0])
     checks: list[tuple[str, Callable[[Settings], str]]] = [
         ("users", _users),
         ("data folder", _folder),
+        *([("cluster", _cluster)] if settings.engine.kind == "opensearch" else []),
         ("tables", _tables),
         ("model builtin", _builtin),
     ]
@@ -61,10 +62,17 @@ def _folder(settings: Settings) -> str:
     return f"{folder}, {free:.0f} GB free"
 
 
+def _cluster(settings: Settings) -> str:
+    from engines.opensearch.engine import OpenSearchEngine
+
+    with OpenSearchEngine.open(settings.engine) as engine:
+        return engine.examine()
+
+
 def _tables(settings: Settings) -> str:
     from havengate.services import services
 
-    if not Path(settings.data_dir).exists():
+    if settings.engine.kind == "embedded" and not Path(settings.data_dir).exists():
         return "none yet: `havengate demo` makes two"
     try:
         with services(settings) as opened:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from havengate.documents import Documents
+from havengate.errors import SettingsError
 from havengate.search import Searcher
 from havengate.tables import Tables
 
@@ -37,15 +38,14 @@ class Services:
 
 
 def open_services(settings: Settings, *, wait_s: float = 0.0) -> Services:
-    """Opens the data folder for this process alone, waiting up to ``wait_s`` seconds for a former owner to go.
+    """Opens the engine; the embedded one waits up to ``wait_s`` seconds for a former owner of the data folder to go.
 
-    Raises DataFolderBusy, EngineError.
+    Raises DataFolderBusy, EngineError, SettingsError.
     """
     from embedding.service import EmbeddingService
-    from engines.embedded.engine import EmbeddedEngine
     from havengate.blobs import FolderBlobStore
 
-    engine = EmbeddedEngine.open(settings.data_dir, wait_s=wait_s)
+    engine = _open_engine(settings, wait_s)
     return wire(settings, engine, EmbeddingService(settings.embedding), FolderBlobStore(settings.data_dir / "blobs"))
 
 
@@ -59,6 +59,20 @@ def wire(settings: Settings, engine: Engine, embedding: EmbeddingService, blobs:
         searcher=Searcher(engine, embedding, blobs, settings.limits),
         documents=Documents(engine, embedding, blobs, settings),
     )
+
+
+def _open_engine(settings: Settings, wait_s: float) -> Engine:
+    if settings.engine.kind == "embedded":
+        from engines.embedded.engine import EmbeddedEngine
+
+        return EmbeddedEngine.open(settings.data_dir, wait_s=wait_s)
+    try:
+        from engines.opensearch.engine import OpenSearchEngine
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"HAVENGATE_ENGINE__KIND=opensearch needs {error.name}: pip install 'havengate[opensearch]'"
+        ) from error
+    return OpenSearchEngine.open(settings.engine)
 
 
 @contextmanager

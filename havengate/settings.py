@@ -9,8 +9,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from havengate.errors import SettingsError
@@ -23,7 +24,38 @@ class _Group(BaseModel):
 
 
 class EngineSettings(_Group):
-    kind: Literal["embedded"] = Field("embedded", description="where rows and vectors live")
+    kind: Literal["embedded", "opensearch"] = Field("embedded", description="where rows and vectors live")
+    hosts: str = Field("http://127.0.0.1:9200", description="opensearch: comma-separated URLs of the cluster's nodes")
+    user: str = Field("", description="opensearch: the user's name, if the cluster asks for one")
+    password: SecretStr = Field(SecretStr(""), description="opensearch: the user's password")
+    verify_certs: bool = Field(True, description="opensearch: refuse https without a trusted certificate")
+    ca: Path | None = Field(None, description="opensearch: file of certificates to trust instead of the system's")
+    index_prefix: str = Field(
+        "havengate-",
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,62}-$",
+        description="opensearch: what the names of indexes begin with",
+    )
+    timeout_s: float = Field(10.0, gt=0, description="opensearch: seconds to wait for one answer")
+    shards: int = Field(1, ge=1, le=1024, description="opensearch: shards of a new table's index")
+    replicas: str = Field(
+        "0-1",
+        pattern=r"^\d+(-(\d+|all))?$",
+        description="opensearch: copies of each shard, or a range by the nodes there are",
+    )
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts(cls, hosts: str) -> str:
+        urls = [urlsplit(host.strip()) for host in hosts.split(",") if host.strip()]
+        if not urls or any(url.scheme not in ("http", "https") or not url.hostname for url in urls):
+            raise ValueError("comma-separated URLs like https://node:9200")
+        if any("@" in url.netloc for url in urls):
+            raise ValueError("a URL may hold no password; it belongs in HAVENGATE_ENGINE__PASSWORD")
+        return hosts
+
+    @property
+    def host_list(self) -> tuple[str, ...]:
+        return tuple(host.strip() for host in self.hosts.split(",") if host.strip())
 
 
 class AuthSettings(_Group):
@@ -114,7 +146,7 @@ def _describe(group: BaseModel, prefix: str) -> Iterator[tuple[str, str, str]]:
         if isinstance(value, BaseModel):
             yield from _describe(value, f"{prefix}{name.upper()}__")
         else:
-            secret = name == "users" and value
+            secret = value if name == "users" else isinstance(value, SecretStr) and value.get_secret_value()
             yield f"{prefix}{name.upper()}", "********" if secret else _text(value), info.description or ""
 
 

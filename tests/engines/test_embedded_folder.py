@@ -13,8 +13,8 @@ import threading
 import pytest
 from engine_samples import full_spec, keys, make_row, make_spec, query
 
+from engines.codec import decode_spec, encode_spec
 from engines.embedded.catalog import Catalog
-from engines.embedded.codec import decode_spec, encode_spec
 from engines.embedded.engine import EmbeddedEngine
 from engines.embedded.lock import FolderLock
 from engines.embedded.store import RowStore

@@ -10,10 +10,11 @@ import numpy as np
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError
+from havengate.types import Row
 from schemas.table import FieldSpec, FieldType, TableSchema
 
 if TYPE_CHECKING:
-    from havengate.types import Row, Vector
+    from havengate.types import Vector
 
 MAP_INTEGERS = (FieldType.INT64.bounds[0], FieldType.UINT64.bounds[1])
 """Smallest and largest integer that a MAP holds."""
@@ -75,6 +76,13 @@ def check_text(text: str, where: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise _wrong(f"{where}: half of a surrogate pair") from error
+
+
+def merge_rows(old: Row, patch: Row) -> Row:
+    """``old`` with what ``patch`` brings."""
+    # A new vector that came without a picture's hash is no longer the old picture's.
+    kept = {field: source for field, source in old.sources.items() if field not in patch.vectors}
+    return Row(old.pk, {**old.fields, **patch.fields}, {**old.vectors, **patch.vectors}, {**kept, **patch.sources})
 
 
 def _check_value(spec: FieldSpec, value: Any, where: str) -> None:

@@ -38,14 +38,15 @@ def dtype(spec: FieldSpec) -> pl.DataType:
 def frame(schema: TableSchema, rows: Sequence[Mapping[str, Value]]) -> pl.DataFrame:
     """Rows' fields as columns, a missing field null, and FIELDS: all of them as JSON text."""
     stored = pl.Series(FIELDS, [fields_text(row) for row in rows], dtype=pl.String)
-    return pl.DataFrame([stored, *(_column(spec, rows) for spec in schema.attribute_fields.values())])
+    return pl.DataFrame([stored, *(column(spec, rows) for spec in schema.attribute_fields.values())])
 
 
 def fields_text(fields: Mapping[str, Value]) -> str:
     return json.dumps(dict(fields), ensure_ascii=False, allow_nan=False)
 
 
-def _column(spec: FieldSpec, rows: Sequence[Mapping[str, Any]]) -> pl.Series:
+def column(spec: FieldSpec, rows: Sequence[Mapping[str, Any]]) -> pl.Series:
+    """One field of the rows; a missing value is null."""
     values = [row.get(spec.name) for row in rows]
     if spec.type is FieldType.MAP:
         values = [None if value is None else list(_entries(value)) for value in values]

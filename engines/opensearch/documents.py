@@ -1,0 +1,75 @@
+"""Rows <-> documents of the index. Pure."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engines.checks import rounded
+from engines.opensearch.tokens import keyword, map_tokens
+from havengate.types import Row
+from schemas.table import FieldSpec, FieldType
+
+if TYPE_CHECKING:
+    from havengate.types import Value, Vector
+    from schemas.table import TableSchema
+
+_FLOAT = np.dtype(">f4")
+
+
+def document(schema: TableSchema, row: Row) -> dict[str, Any]:
+    """What mapping.py describes, for a row that was checked."""
+    attributes = schema.attribute_fields
+    return {
+        "row": json.dumps(dict(row.fields), ensure_ascii=False, allow_nan=False),
+        "fields": {name: _compared(attributes[name], value) for name, value in row.fields.items()},
+        "sources": dict(row.sources),
+        "exact": {name: encode_vector(vector) for name, vector in row.vectors.items()},
+        "vectors": {name: vector.tolist() for name, vector in row.vectors.items()},
+    }
+
+
+def row(schema: TableSchema, source: Mapping[str, Any]) -> Row:
+    """A row from a document's _source; its vectors are those that ``exact`` holds there."""
+    fields = json.loads(source["row"])
+    exact = source.get("exact", {})
+    return Row(
+        str(fields[schema.primary_key]),
+        fields,
+        {name: decode_vector(text) for name, text in exact.items()},
+        dict(source.get("sources", {})),
+    )
+
+
+def row_source(vector_fields: Iterable[str]) -> list[str]:
+    """The parts of _source that ``row`` reads, with the vectors of these fields."""
+    return ["row", "sources", *(f"exact.{name}" for name in vector_fields)]
+
+
+def encode_vector(vector: Vector) -> str:
+    return base64.b64encode(vector.astype(_FLOAT).tobytes()).decode()
+
+
+def decode_vector(text: str) -> Vector:
+    return np.frombuffer(base64.b64decode(text), _FLOAT).astype(np.float32)
+
+
+def _compared(spec: FieldSpec, value: Value) -> Any:
+    if isinstance(value, dict):
+        return map_tokens(value)
+    if isinstance(value, list):
+        return [_scalar(spec, item) for item in value]
+    return _scalar(spec, value)
+
+
+def _scalar(spec: FieldSpec, value: Any) -> Any:
+    if spec.type.is_string:
+        return keyword(value)
+    if spec.type.is_integer:
+        return value
+    # Lucene tells -0.0 from 0.0; adding zero makes them one.
+    return rounded(value, single=spec.type is FieldType.FLOAT) + 0.0

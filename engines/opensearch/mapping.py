@@ -1,0 +1,107 @@
+"""Table schema -> settings and mappings of its index. Pure.
+
+row      the fields as they came, as JSON text: what is given back
+fields   the same values as they compare: FLOAT rounded to 32 bits, MAP as tokens (tokens.py)
+sources  content hashes of pictures by vector field
+exact    vectors as Base64 of big-endian float32, with doc values: what scores are computed from
+vectors  vectors for the approximate search; left out of _source, since ``exact`` says the same in a quarter
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from engines.codec import encode_spec
+from schemas.table import FieldSpec, FieldType
+
+if TYPE_CHECKING:
+    from engines.contract import TableSpec
+    from havengate.settings import EngineSettings
+    from schemas.table import VectorIndex
+
+META = "havengate"
+WINDOW = 10_000
+"""Rows of one answer: index.max_result_window, and the largest n."""
+
+_TYPES: Mapping[FieldType, str] = {
+    FieldType.INT8: "byte",
+    FieldType.INT16: "short",
+    FieldType.INT32: "integer",
+    FieldType.INT64: "long",
+    FieldType.UINT8: "short",
+    FieldType.UINT16: "integer",
+    FieldType.UINT32: "long",
+    FieldType.UINT64: "unsigned_long",
+    FieldType.FLOAT: "float",
+    FieldType.DOUBLE: "double",
+    FieldType.STRING: "keyword",
+    FieldType.TEXT: "keyword",
+    FieldType.MAP: "keyword",
+}
+_SPACES = {"SquaredEuclidean": "l2", "InnerProduct": "innerproduct"}
+_SHOWN_ONLY = {"type": "keyword", "index": False, "doc_values": False}
+
+
+def index_body(spec: TableSpec, alias: str, settings: EngineSettings) -> dict[str, Any]:
+    """The body that creates a table's index with its alias."""
+    return {
+        "settings": index_settings(settings),
+        "mappings": {**mappings(spec), "_meta": meta(spec)},
+        "aliases": {alias: {"is_write_index": True}},
+    }
+
+
+def index_settings(settings: EngineSettings) -> dict[str, Any]:
+    replicas = settings.replicas
+    copies = {"auto_expand_replicas": replicas} if "-" in replicas else {"number_of_replicas": int(replicas)}
+    return {
+        "index": {
+            "knn": True,
+            "number_of_shards": settings.shards,
+            **copies,
+            "max_result_window": WINDOW,
+            # Writers refresh when a call is complete; a refresh by the clock would show half of it.
+            "refresh_interval": "-1",
+        }
+    }
+
+
+def mappings(spec: TableSpec) -> dict[str, Any]:
+    schema = spec.schema
+    vectors = schema.vector_fields
+    return {
+        "dynamic": "strict",
+        "_source": {"excludes": ["vectors"]},
+        "properties": {
+            "row": _SHOWN_ONLY,
+            "fields": _object({name: _field(field) for name, field in schema.attribute_fields.items()}),
+            "sources": _object({name: {"type": "keyword"} for name in vectors}),
+            "exact": _object({name: {"type": "binary", "doc_values": True} for name in vectors}),
+            "vectors": _object({name: _vector(index) for name, index in vectors.items()}),
+        },
+    }
+
+
+def meta(spec: TableSpec) -> dict[str, Any]:
+    """The whole specification as text: OpenSearch would round its large numbers."""
+    return {META: encode_spec(spec)}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties}
+
+
+def _field(spec: FieldSpec) -> dict[str, Any]:
+    mapped: dict[str, Any] = {"type": _TYPES[spec.type]}
+    if spec.type is FieldType.TEXT:
+        mapped["fields"] = {"words": {"type": "text", "analyzer": "cjk"}}
+    return mapped
+
+
+def _vector(index: VectorIndex) -> dict[str, Any]:
+    return {
+        "type": "knn_vector",
+        "dimension": index.dimension,
+        "method": {"name": "hnsw", "engine": "lucene", "space_type": _SPACES[index.distance]},
+    }

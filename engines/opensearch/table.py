@@ -1,0 +1,137 @@
+"""One table of the cluster: its reads, and its writes one call at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from engines.contract import TableStats
+from engines.opensearch import bodies, documents
+from engines.opensearch.names import document_id
+from engines.opensearch.searches import total
+from engines.values import check_row, merge_rows, require_vector_fields
+from havengate.errors import EngineError
+from havengate.types import Row
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
+    from engines.opensearch.searches import Searches
+    from engines.opensearch.writes import Action, Writes
+    from havengate.types import Vector
+    from schemas.table import TableSchema
+
+_ROWS_PER_READ = 5_000
+_HASHES_PER_READ = 1_000
+_ROWS_PER_MERGE = 500
+_ATTEMPTS = 10
+_CREATED_OR_REPLACED = (200, 201)
+
+
+class Table:
+    """Calls on one alias with the schema that it had a moment ago."""
+
+    def __init__(
+        self,
+        client: OpenSearch,
+        searches: Searches,
+        writes: Writes,
+        alias: str,
+        *,
+        schema: TableSchema,
+        lock: threading.Lock,
+    ) -> None:
+        self._client = client
+        self._searches = searches
+        self._writes = writes
+        self._alias = alias
+        self._schema = schema
+        # A refresh shows everything that was sent: another call's first half must not be among it.
+        self._lock = lock
+
+    def upsert(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            check_row(self._schema, row, whole=True)
+        latest = {row.pk: row for row in rows}
+        with self._lock:
+            self._writes.run(self._alias, [self._index(row) for row in latest.values()])
+
+    def update_fields(self, patches: Sequence[Row]) -> list[str]:
+        for patch in patches:
+            check_row(self._schema, patch, whole=False)
+        asked = list(dict.fromkeys(patch.pk for patch in patches))
+        missing: set[str] = set()
+        left = asked
+        with self._lock:
+            for _ in range(_ATTEMPTS):
+                left = self._merge(patches, left, missing)
+                if not left:
+                    return [pk for pk in asked if pk in missing]
+        raise EngineError(f"row {left[0]!r} is changed by others all the time; try again")
+
+    def delete(self, pks: Iterable[str]) -> int:
+        actions: list[Action] = [({"delete": {"_id": document_id(pk)}}, None) for pk in dict.fromkeys(pks)]
+        with self._lock:
+            statuses = self._writes.run(self._alias, actions)
+        return sum(status in _CREATED_OR_REPLACED for status in statuses.values())
+
+    def fetch(self, pks: Sequence[str], vector_fields: Sequence[str]) -> dict[str, Row]:
+        require_vector_fields(self._schema, vector_fields)
+        found: dict[str, Row] = {}
+        for part in _parts(list(dict.fromkeys(pks)), _ROWS_PER_READ):
+            # A search, because a get would see what no refresh has shown yet.
+            answer = self._searches.one(self._alias, bodies.by_ids([document_id(pk) for pk in part], vector_fields))
+            rows = [documents.row(self._schema, hit["_source"]) for hit in answer["hits"]["hits"]]
+            found |= {row.pk: row for row in rows}
+        return {pk: found[pk] for pk in pks if pk in found}
+
+    def vectors_by_source(self, field: str, hashes: Sequence[str]) -> dict[str, Vector]:
+        require_vector_fields(self._schema, [field])
+        found: dict[str, Vector] = {}
+        for part in _parts(list(dict.fromkeys(hashes)), _HASHES_PER_READ):
+            answer = self._searches.one(self._alias, bodies.by_sources(self._schema, field, part))
+            rows = [documents.row(self._schema, hit["_source"]) for hit in answer["hits"]["hits"]]
+            found |= {row.sources[field]: row.vectors[field] for row in rows}
+        return found
+
+    def stats(self) -> TableStats:
+        answer = self._searches.one(self._alias, bodies.statistics(self._schema))
+        held = {name: part["doc_count"] for name, part in answer.get("aggregations", {}).items()}
+        stored = self._client.indices.stats(index=self._alias, metric="store")
+        return TableStats(total(answer), held, int(stored["_all"]["total"]["store"]["size_in_bytes"]))
+
+    def _merge(self, patches: Sequence[Row], pks: Sequence[str], missing: set[str]) -> list[str]:
+        """Merges the patches of these keys; returns the keys that somebody else changed meanwhile."""
+        stored = self._stored(pks)
+        missing.update(pk for pk in pks if pk not in stored)
+        merged: dict[str, Row] = {pk: row for pk, (row, _) in stored.items()}
+        for patch in patches:
+            if patch.pk in merged:
+                merged[patch.pk] = merge_rows(merged[patch.pk], patch)
+        statuses = self._writes.run(self._alias, [self._index(row, stored[pk][1]) for pk, row in merged.items()])
+        return [pk for pk in merged if statuses[document_id(pk)] not in _CREATED_OR_REPLACED]
+
+    def _stored(self, pks: Sequence[str]) -> dict[str, tuple[Row, dict[str, Any]]]:
+        """Rows as they are at this moment, each with the condition that it still is."""
+        found: dict[str, tuple[Row, dict[str, Any]]] = {}
+        source = documents.row_source(self._schema.vector_fields)
+        for part in _parts(pks, _ROWS_PER_MERGE):
+            asked = {"ids": [document_id(pk) for pk in part]}
+            answer = self._client.mget(body=asked, index=self._alias, params={"_source_includes": ",".join(source)})
+            for item in answer["docs"]:
+                if item.get("found"):
+                    row = documents.row(self._schema, item["_source"])
+                    found[row.pk] = (
+                        row,
+                        {"if_seq_no": item["_seq_no"], "if_primary_term": item["_primary_term"]},
+                    )
+        return found
+
+    def _index(self, row: Row, condition: dict[str, Any] | None = None) -> Action:
+        target = {"_id": document_id(row.pk), **(condition or {})}
+        return {"index": target}, documents.document(self._schema, row)
+
+
+def _parts(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

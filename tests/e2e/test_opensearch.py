@@ -1,0 +1,83 @@
+"""The gateway over a cluster: the demo, the doctor, and a cluster that goes away and comes back."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+import pytest
+from opensearch_server.forwarder import Door
+from support import run_cli
+
+from havengate.demo.process import gateway
+
+
+@pytest.fixture
+def door(opensearch_url):
+    door = Door(opensearch_url)
+    yield door
+    door.shut()
+
+
+@pytest.fixture
+def cluster(door):
+    """Environment of a gateway whose cluster is behind the door."""
+    return {
+        "HAVENGATE_ENGINE__KIND": "opensearch",
+        "HAVENGATE_ENGINE__HOSTS": door.url,
+        "HAVENGATE_ENGINE__INDEX_PREFIX": f"test-{uuid.uuid4().hex[:12]}-",
+    }
+
+
+def status(endpoint, path):
+    try:
+        with urllib.request.urlopen(f"http://{endpoint}{path}", timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def eventually(check, wanted, seconds=30):
+    deadline = time.monotonic() + seconds
+    while (seen := check()) != wanted:
+        assert time.monotonic() < deadline, f"still {seen} instead of {wanted}"
+        time.sleep(0.2)
+
+
+def test_the_demo_runs_on_a_cluster(tmp_path, door, cluster):
+    door.open()
+    done = run_cli(tmp_path, "demo", env=cluster)
+    assert (tmp_path / "demo" / "contact-sheet.png").exists(), done.stdout
+    listed = run_cli(tmp_path, "table", "list", env=cluster).stdout
+    assert "general" in listed
+    assert not (tmp_path / "tables").exists()
+    found = run_cli(tmp_path, "search", "--table", "general", "--text", "motorcycle helmet", env=cluster).stdout
+    assert "kodak05" in found
+    doctor = run_cli(tmp_path, "doctor", env=cluster, check=False).stdout
+    assert "ok    cluster: OpenSearch 2.19" in doctor
+    for name in ("general", "clothes"):
+        run_cli(tmp_path, "table", "drop", name, "--yes", env=cluster)
+
+
+def test_readiness_follows_the_cluster(tmp_path, door, cluster, monkeypatch):
+    for name, value in cluster.items():
+        monkeypatch.setenv(name, value)
+    doctor = run_cli(tmp_path, "doctor", check=False)
+    assert (doctor.returncode, "FAIL  cluster:" in doctor.stdout) == (1, True)
+    assert "cannot be reached" in doctor.stdout
+    opening = threading.Timer(6, door.open)
+    opening.start()
+    with gateway(tmp_path) as endpoint:  # comes back once the gateway, started without its cluster, is ready
+        opening.join()
+        door.shut()
+        eventually(lambda: status(endpoint, "/readyz")[0], 503)
+        assert status(endpoint, "/healthz")[0] == 200
+        code, answer = status(endpoint, "/query?query=config=format:json%26%26query=vector:'a'%26%26cluster=general")
+        assert code == 200
+        assert "OpenSearch cannot be reached" in answer["errors"][0]["message"]
+        door.open()
+        eventually(lambda: status(endpoint, "/readyz")[0], 200)

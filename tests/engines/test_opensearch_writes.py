@@ -1,0 +1,96 @@
+"""Bulk requests to a cluster that turns some rows away: repeated by row, given up with a count, never twice."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from opensearchpy import exceptions
+
+from engines.opensearch.writes import Writes
+from havengate.errors import EngineError, UnknownTable
+
+BUSY = {"status": 429, "error": {"type": "opensearch_rejected_execution_exception", "reason": "queue is full"}}
+DONE = {"status": 201}
+
+
+class Cluster:
+    """Answers the bulk requests with the next of ``rounds``: by _id, an item or a whole refusal."""
+
+    def __init__(self, *rounds):
+        self.rounds = list(rounds)
+        self.asked, self.refreshed = [], []
+        self.indices = self
+
+    def bulk(self, *, body, index, params):
+        assert index == "t"
+        actions = [json.loads(line) for line in body.splitlines()]
+        ids = [action["delete"]["_id"] for action in actions]
+        self.asked.append((ids, params["refresh"]))
+        answer = self.rounds.pop(0) if len(self.rounds) > 1 else self.rounds[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return {"items": [{"delete": {"_id": id_, **answer.get(id_, DONE)}} for id_ in ids]}
+
+    def refresh(self, *, index):
+        self.refreshed.append(index)
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch):
+    monkeypatch.setattr("engines.opensearch.writes.time.sleep", lambda _: None)
+
+
+def deletions(*ids):
+    return [({"delete": {"_id": id_}}, None) for id_ in ids]
+
+
+def test_only_rows_that_were_turned_away_are_sent_again():
+    cluster = Cluster({"b": BUSY}, {"b": BUSY}, {})
+    assert Writes(cluster, 60).run("t", deletions("a", "b", "c")) == {"a": 201, "b": 201, "c": 201}
+    assert [ids for ids, _ in cluster.asked] == [["a", "b", "c"], ["b"], ["b"]]
+
+
+def test_a_request_that_was_turned_away_whole_is_sent_again():
+    cluster = Cluster(exceptions.TransportError(429, "circuit_breaking_exception", {}), {})
+    assert Writes(cluster, 60).run("t", deletions("a")) == {"a": 201}
+
+
+def test_patience_ends_with_the_number_of_rows_and_what_to_do():
+    with pytest.raises(EngineError, match=r"1 of 2 rows were not written: .*overloaded.*queue is full.*repeated"):
+        Writes(Cluster({"b": BUSY}), -1).run("t", deletions("a", "b"))
+
+
+def test_a_row_that_cannot_be_written_is_named():
+    wrong = {"status": 400, "error": {"type": "mapper_parsing_exception", "reason": "failed to parse field"}}
+    with pytest.raises(EngineError, match=r"row 'b'.*failed to parse field"):
+        Writes(Cluster({"b": wrong}), 60).run("t", deletions("a", "b"))
+
+
+def test_a_table_that_is_gone_is_unknown():
+    gone = {"status": 404, "error": {"type": "index_not_found_exception", "reason": "no such index"}}
+    with pytest.raises(UnknownTable):
+        Writes(Cluster({"a": gone}), 60).run("t", deletions("a"))
+
+
+def test_conflicts_and_missing_rows_are_told():
+    conflict = {"status": 409, "error": {"type": "version_conflict_engine_exception", "reason": "changed"}}
+    cluster = Cluster({"a": conflict, "b": {"status": 404, "result": "not_found"}})
+    assert Writes(cluster, 60).run("t", deletions("a", "b")) == {"a": 409, "b": 404}
+
+
+def test_a_call_in_several_requests_shows_with_one_refresh(monkeypatch):
+    monkeypatch.setattr("engines.opensearch.writes._BYTES", 30)
+    cluster = Cluster({})
+    Writes(cluster, 60).run("t", deletions("a", "b", "c", "d", "e"))
+    assert [refresh for _, refresh in cluster.asked] == ["false"] * len(cluster.asked)
+    assert (len(cluster.asked) > 1, cluster.refreshed) == (True, ["t"])
+    alone = Cluster({})
+    Writes(alone, 60).run("t", deletions("a"))
+    assert (alone.asked, alone.refreshed) == ([(["a"], "true")], [])
+
+
+def test_nothing_to_write_asks_nothing():
+    cluster = Cluster({})
+    assert Writes(cluster, 60).run("t", []) == {}
+    assert cluster.asked == []
