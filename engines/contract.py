@@ -15,11 +15,11 @@ Expressions that reach an engine were bound by havengate.bind: fields exist, lit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from havengate.types import Expr, FilterMode, Fingerprint, Pool, Row
+from havengate.types import Expr, FilterMode, Fingerprint, Pool, Row, SortKey
 from schemas.settings import TableSettings
 from schemas.table import TableSchema
 
@@ -49,7 +49,8 @@ class PoolQuery:
     score_threshold  keeps squared distances below it, inner products above it
     filter_mode      "pre": filter first; "post": the n best of all rows, filtered afterwards
     within           rows that the term searches at all (its categories); always applies first
-    columns          attribute fields wanted in the pool's frame, for sorting
+    columns          attribute fields wanted in the pool's frame
+    marks            conditions of which the frame says by row whether they hold
     """
 
     index: str
@@ -60,6 +61,25 @@ class PoolQuery:
     filter_mode: FilterMode = "pre"
     within: Expr | None = None
     columns: tuple[str, ...] = ()
+    marks: tuple[Expr, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowsQuery:
+    """Rows that match, without a vector term.
+
+    columns, marks  as a PoolQuery's
+    order           single-valued fields to sort by, missing values last; then by primary key
+    limit           only the first so many; None: all
+    most            refuse (RequestError 1005) when all are asked for and more match
+    """
+
+    filter: Expr | None = None
+    columns: tuple[str, ...] = ()
+    marks: tuple[Expr, ...] = ()
+    order: tuple[SortKey, ...] = ()
+    limit: int | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +87,19 @@ class TableStats:
     rows: int
     vectors: Mapping[str, int]
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One build of a table, by a name that sorts by age within the table (g1, g2, ... g10 by their numbers)."""
+
+    name: str
+    rows: int
+    current: bool
+
+
+Progress = Callable[[int, int], None]
+"""Called with the number of rows done and of all."""
 
 
 class Engine(Protocol):
@@ -101,9 +134,26 @@ class Engine(Protocol):
 
     def pool(self, name: str, query: PoolQuery) -> Pool: ...
 
-    def rows(self, name: str, filter: Expr | None, columns: tuple[str, ...]) -> Pool:
-        """All rows that match, by primary key; ``matched`` is their number."""
+    def rows(self, name: str, query: RowsQuery) -> Pool:
+        """Rows that match, in order; ``matched`` is the number of all of them. Raises RequestError."""
 
     def stats(self, name: str) -> TableStats: ...
+
+    def generations(self, name: str) -> list[Generation]:
+        """Oldest first; exactly one is current."""
+
+    def change_table(self, name: str, spec: TableSpec, progress: Progress) -> Generation:
+        """A new generation with that specification and all rows, vectors and sources of the current one.
+
+        Values of fields that ``spec`` lacks are left behind. Searches see the old generation until the new one is
+        whole, then the new one; writes wait meanwhile, or fail with Busy and leave nothing. A call that fails or
+        dies changes nothing. Older generations stay until they are dropped.
+        """
+
+    def use_generation(self, name: str, generation: str) -> None:
+        """Makes a kept generation the current one. Raises UnknownGeneration."""
+
+    def drop_generation(self, name: str, generation: str) -> None:
+        """Raises UnknownGeneration, RequestError for the current one."""
 
     def close(self) -> None: ...

@@ -3,6 +3,7 @@
 HavengateError
 ├── RequestError         the request's text, plan or values are wrong; nothing was done
 │   ├── UnknownTable     no such table
+│   ├── UnknownGeneration  the table has no such generation
 │   └── PictureError     bytes that are not a usable picture
 ├── DocumentError        one document of a push cannot be written
 ├── SchemaError          a table schema breaks a rule of the vendor or of this version
@@ -10,6 +11,7 @@ HavengateError
 ├── ModelError           a model is unknown, not in this version, or not the one the rows were made with
 ├── EngineError          storage could not answer
 │   ├── DataFolderBusy   another process holds the data folder
+│   ├── Busy             the table is being changed: trying again later helps
 │   └── Moved            a row or picture was replaced while it was read: reading again helps
 ├── SettingsError        a setting is wrong
 └── AccessError
@@ -23,7 +25,7 @@ that names the offending part, and a span in the request's text where there is o
 from __future__ import annotations
 
 from havengate.codes import HaCode
-from havengate.types import Span
+from havengate.expr import Span
 
 _EXCERPT = 40
 
@@ -73,6 +75,11 @@ class UnknownTable(RequestError):
     default_code = HaCode.CLUSTER_NAME_NOT_EXIST
 
 
+class UnknownGeneration(RequestError):
+    http_status = 404
+    default_code = HaCode.CLUSTER_NAME_NOT_EXIST
+
+
 class PictureError(RequestError):
     default_code = HaCode.QUERY_INVALID
 
@@ -104,6 +111,10 @@ class EngineError(HavengateError):
 
 class DataFolderBusy(EngineError):
     http_status = 409
+
+
+class Busy(EngineError):
+    pass
 
 
 class Moved(EngineError):

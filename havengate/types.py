@@ -1,15 +1,62 @@
-"""Types that cross rooms: the plan, the rows and the answers.
+"""Types that cross rooms: the plan (havengate.plan), its conditions (havengate.expr), the rows and the answers.
 
-Everything here is frozen and knows no dialect, no engine and no model. Trees are n-ary where the
-language is associative, so that a long chain of ORs stays shallow.
+Everything is frozen and knows no dialect, no engine and no model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 from typing import Literal as OneOf
+
+from havengate.expr import (
+    And,
+    Arith,
+    ArithOp,
+    Compare,
+    CompareOp,
+    Contains,
+    Exists,
+    Expr,
+    Field,
+    In,
+    Literal,
+    Match,
+    Not,
+    Operand,
+    Or,
+    Range,
+    Scalar,
+    Span,
+    operand_text,
+)
+from havengate.plan import (
+    DEFAULT_N,
+    DEFAULT_SORT,
+    MAX_N,
+    PLAN_VERSION,
+    Aggregate,
+    AggregateFunction,
+    AggregateName,
+    AndNot,
+    BoolNode,
+    Distinct,
+    FilterMode,
+    NumberTerm,
+    Payload,
+    PicturePayload,
+    Rank,
+    RankNode,
+    SearchPlan,
+    SortKey,
+    StoredIdPayload,
+    Term,
+    TextPayload,
+    TextTerm,
+    VectorPayload,
+    VectorTerm,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,198 +66,8 @@ if TYPE_CHECKING:
     Vector = npt.NDArray[np.float32]
     """One embedding: shape [dimension], float32."""
 
-Scalar = str | int | float
 Value = Scalar | list[Scalar] | dict[str, Scalar | list[Scalar]]
 """What a stored field holds: one value, a multi-value list, or a MAP's open key-values."""
-
-NodeT = TypeVar("NodeT")
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Half-open character range [start, end) in the text that a request came in."""
-
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class And(Generic[NodeT]):
-    items: tuple[NodeT, ...]
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Or(Generic[NodeT]):
-    items: tuple[NodeT, ...]
-    span: Span | None = None
-
-
-# --- filter expressions --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A stored field, or a path into a MAP field: ``tags.color`` is ``Field("tags", "color")``."""
-
-    name: str
-    path: str | None = None
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    value: Scalar
-    span: Span | None = None
-
-
-CompareOp = OneOf["=", "!=", "<", "<=", ">", ">="]
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """``left op right``; false when either side is missing; on a multi-value field any value may match."""
-
-    op: CompareOp
-    left: Operand
-    right: Operand
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class In:
-    field: Field
-    values: tuple[Literal, ...]
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """Three-valued negation: NOT of a comparison with a missing value stays false."""
-
-    item: Expr
-    span: Span | None = None
-
-
-Operand = Field | Literal
-Expr = Compare | In | And["Expr"] | Or["Expr"] | Not
-
-# --- query tree ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class VectorPayload:
-    """One or more query vectors as plain numbers, each [dimension] long; the best score counts."""
-
-    vectors: tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TextPayload:
-    """Words to be embedded, already decoded."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class PicturePayload:
-    """A picture to be embedded: its Base64 text as it came (data URI, URL-safe, blanks for ``+`` allowed)."""
-
-    base64: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredIdPayload:
-    """The stored vector of the row with this primary key."""
-
-    pk: str
-
-
-Payload = VectorPayload | TextPayload | PicturePayload | StoredIdPayload
-
-DEFAULT_N = 100
-MAX_N = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class VectorTerm:
-    """The n nearest rows of one vector index.
-
-    score_threshold keeps squared distances below it, or inner products above it.
-    categories restricts the search to rows whose category field (the index's) holds one of them.
-    """
-
-    index: str
-    payload: Payload
-    n: int = DEFAULT_N
-    score_threshold: float | None = None
-    search_params: Mapping[str, object] = field(default_factory=dict)
-    categories: tuple[str, ...] = ()
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AndNot:
-    """Rows of ``keep`` that are not in ``drop``; scores are those of ``keep``."""
-
-    keep: BoolNode
-    drop: BoolNode
-    span: Span | None = None
-
-
-BoolNode = VectorTerm | And["BoolNode"] | Or["BoolNode"] | AndNot
-
-# --- the plan ------------------------------------------------------------------------------------
-
-PLAN_VERSION = 1
-FilterMode = OneOf["pre", "post"]
-
-
-@dataclass(frozen=True, slots=True)
-class Rank:
-    """What RANK means.
-
-    ``proxima_index`` set: RANK is the vendor's distance on that index (formula proxima_score(index)).
-    Unset: RANK is a similarity, larger is better: 1/(1+distance), or the inner product itself.
-    """
-
-    proxima_index: str | None = None
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SortKey:
-    """One sort key; ``field`` None stands for RANK."""
-
-    field: Field | None
-    descending: bool
-    span: Span | None = None
-
-
-DEFAULT_SORT = (SortKey(field=None, descending=True),)
-
-
-@dataclass(frozen=True, slots=True)
-class SearchPlan:
-    """One search, in no dialect. ``query`` None searches all rows that match the filter.
-
-    ``output_fields`` None returns every stored field but vectors and Base64 pictures; those come only
-    when they are named.
-    """
-
-    table: str
-    query: BoolNode | None = None
-    filter: Expr | None = None
-    filter_mode: FilterMode = "pre"
-    rank: Rank = Rank()
-    sort: tuple[SortKey, ...] = DEFAULT_SORT
-    offset: int = 0
-    limit: int = 10
-    output_fields: tuple[str, ...] | None = None
-    warnings: tuple[str, ...] = ()
-
-
-# --- rows and answers ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +90,8 @@ Strategy = OneOf["exact", "ann", "ann+exact"]
 
 # Columns of a pool's frame beside its attributes; no field can have such a name.
 PK, KEY, SCORE, FIELDS = "#pk", "#key", "#score", "#fields"
+MARK = "#mark:"
+"""Begins the names of the columns of marks: ``#mark:0`` and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +100,8 @@ class Pool:
 
     ``frame`` holds the columns PK (Utf8), KEY (the key in its own type, for numeric order), SCORE (Float64,
     the vendor's number; absent without a vector term), FIELDS (the row's stored fields as JSON text, of the same
-    moment as everything else) and every attribute column asked for. ``matched`` counts the rows that match the
+    moment as everything else), every attribute column asked for (engines/frames/columns.py) and a Boolean column
+    ``#mark:<i>`` for each mark asked for. ``matched`` counts the rows that match the
     filter and hold a vector in the index; ``cut_by`` names what kept rows out beyond that.
     """
 
@@ -279,12 +139,30 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """One group of an aggregate: its key (the text ``a~b`` for a range), and a value for each function."""
+
+    keys: tuple[Scalar, ...]
+    values: tuple[Scalar | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """An aggregate's answer; ``groups`` has at most max_group of the ``total`` groups that there are."""
+
+    aggregate: Aggregate
+    groups: tuple[Group, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
     """One page of a pool. ``total`` is the size of the pool, ``timings`` are seconds by stage."""
 
     hits: tuple[Hit, ...]
     total: int
     certificates: tuple[Certificate, ...] = ()
+    aggregations: tuple[Aggregation, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -299,3 +177,66 @@ class Fingerprint:
 
     space: str
     numerics: str
+
+
+__all__ = [
+    "DEFAULT_N",
+    "DEFAULT_SORT",
+    "FIELDS",
+    "KEY",
+    "MARK",
+    "MAX_N",
+    "PK",
+    "PLAN_VERSION",
+    "SCORE",
+    "Aggregate",
+    "AggregateFunction",
+    "AggregateName",
+    "Aggregation",
+    "And",
+    "AndNot",
+    "Arith",
+    "ArithOp",
+    "BoolNode",
+    "Certificate",
+    "Compare",
+    "CompareOp",
+    "Contains",
+    "Distinct",
+    "Exists",
+    "Expr",
+    "Field",
+    "FilterMode",
+    "Fingerprint",
+    "Group",
+    "Hit",
+    "In",
+    "Literal",
+    "Match",
+    "Not",
+    "NumberTerm",
+    "Operand",
+    "Or",
+    "Payload",
+    "PicturePayload",
+    "Pool",
+    "Range",
+    "Rank",
+    "RankNode",
+    "Row",
+    "Scalar",
+    "SearchPlan",
+    "SearchResult",
+    "SortKey",
+    "Span",
+    "StoredIdPayload",
+    "Strategy",
+    "Term",
+    "TextPayload",
+    "TextTerm",
+    "Value",
+    "Vector",
+    "VectorPayload",
+    "VectorTerm",
+    "operand_text",
+]

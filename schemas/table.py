@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal
 
 DistanceType = Literal["SquaredEuclidean", "InnerProduct"]
@@ -87,13 +88,26 @@ class VectorIndex:
     delimiter: str = ","
 
 
+TermIndexKind = Literal["TEXT", "STRING", "NUMBER"]
+
+
+@dataclass(frozen=True, slots=True)
+class TermIndex:
+    """An inverted index: words of one or more TEXT fields (TEXT, PACK), whole texts of a STRING, or numbers."""
+
+    name: str
+    kind: TermIndexKind
+    fields: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class TableSchema:
-    """All fields by name in the schema's order (vector fields included), the key's name, vector indexes by name."""
+    """All fields by name in the schema's order (vector fields included), the key's name, indexes by name."""
 
     fields: Mapping[str, FieldSpec]
     primary_key: str
     vector_indexes: Mapping[str, VectorIndex]
+    term_indexes: Mapping[str, TermIndex] = MappingProxyType({})
 
     @property
     def key_type(self) -> FieldType:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from engines import columns
+from engines.frames import columns
 from engines.embedded.snapshot import GrowingVectors, Snapshot
 
 if TYPE_CHECKING:

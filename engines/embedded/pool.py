@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from engines.checks import check_columns, check_query, index_of
-from engines.embedded.filters import compile_filter
 from engines.embedded.search import nearest
+from engines.frames.filters import compile_filter
 from havengate.types import FIELDS, KEY, PK, SCORE, Pool
 
 if TYPE_CHECKING:

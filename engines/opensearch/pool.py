@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from engines.checks import check_columns, check_query, index_of
-from engines.columns import column, dtype
+from engines.frames.columns import column, dtype
 from engines.opensearch import bodies
 from engines.opensearch.mapping import WINDOW
 from engines.opensearch.searches import total

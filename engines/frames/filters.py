@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 import polars as pl
 
 from engines.checks import DEEPEST, require_literal, require_operator, rounded, single_spec_of, spec_of
-from engines.columns import DTYPES
-from engines.embedded.comparisons import compare_columns, compare_literal, flipped, in_literals
+from engines.frames.columns import DTYPES
+from engines.frames.comparisons import compare_columns, compare_literal, flipped, in_literals
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import And, Compare, CompareOp, Expr, Field, In, Literal, Not, Operand, Or, Scalar

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from engines.checks import require_same_kind, rounded
-from engines.columns import DTYPES
+from engines.frames.columns import DTYPES
 from engines.values import MAP_INTEGERS
 from havengate.codes import HaCode
 from havengate.errors import RequestError
@@ -72,7 +72,6 @@ def flipped(op: CompareOp) -> CompareOp:
     """The operator with its sides exchanged."""
     flips: Mapping[CompareOp, CompareOp] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
     return flips.get(op, op)
-
 
 
 def _compare_integers(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: float) -> pl.Expr:
