@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Literal
 
 DistanceType = Literal["SquaredEuclidean", "InnerProduct"]
@@ -107,7 +106,7 @@ class TableSchema:
     fields: Mapping[str, FieldSpec]
     primary_key: str
     vector_indexes: Mapping[str, VectorIndex]
-    term_indexes: Mapping[str, TermIndex] = MappingProxyType({})
+    term_indexes: Mapping[str, TermIndex] = field(default_factory=dict)
 
     @property
     def key_type(self) -> FieldType:
