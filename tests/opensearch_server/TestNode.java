@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import org.opensearch.Version;
 import org.opensearch.cluster.service.ClusterService;
 import org.opensearch.common.logging.LogConfigurator;
 import org.opensearch.common.settings.Settings;
@@ -11,6 +12,7 @@ import org.opensearch.env.Environment;
 import org.opensearch.node.InternalSettingsPreparer;
 import org.opensearch.node.Node;
 import org.opensearch.plugins.Plugin;
+import org.opensearch.plugins.PluginInfo;
 
 /** A node with plugins from the class path: TestNode FOLDER PLUGIN,PLUGIN key=value... For tests, on loopback only. */
 public final class TestNode extends Node {
@@ -19,8 +21,21 @@ public final class TestNode extends Node {
             + "appender.out.layout.type=PatternLayout\nappender.out.layout.pattern=[%d{ISO8601}][%p][%c{1.}] %m%n\n"
             + "rootLogger.level=warn\nrootLogger.appenderRef.out.ref=out\n";
 
-    private TestNode(Environment environment, Collection<Class<? extends Plugin>> plugins) {
+    // Raw, because a server of 2.x takes classes and one of 3.x descriptions of plugins.
+    @SuppressWarnings({"unchecked", "rawtypes"})
+    private TestNode(Environment environment, Collection plugins) {
         super(environment, plugins, true);
+    }
+
+    private static Object plugin(String name) throws Exception {
+        Class<? extends Plugin> type = Class.forName(name).asSubclass(Plugin.class);
+        if (Version.CURRENT.major < 3) {
+            return type;
+        }
+        String java = String.valueOf(Runtime.version().feature());
+        List<String> extended =
+            name.endsWith(".KNNPlugin") ? List.of("org.opensearch.painless.PainlessModulePlugin") : List.of();
+        return new PluginInfo(name, "of the class path", "1", Version.CURRENT, java, name, extended, false);
     }
 
     @Override
@@ -50,9 +65,9 @@ public final class TestNode extends Node {
         LogConfigurator.registerErrorListener();
         LogConfigurator.setNodeName("test-node");
         LogConfigurator.configure(environment);
-        List<Class<? extends Plugin>> plugins = new ArrayList<>();
+        List<Object> plugins = new ArrayList<>();
         for (String name : arguments[1].split(",")) {
-            plugins.add(Class.forName(name).asSubclass(Plugin.class));
+            plugins.add(plugin(name));
         }
         TestNode node = new TestNode(environment, plugins);
         node.start();

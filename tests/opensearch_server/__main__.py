@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from opensearch_server.artifacts import Missing
+from opensearch_server.jdk import Missing
 from opensearch_server.server import node
 
 if __name__ == "__main__":

@@ -10,52 +10,38 @@ import zipfile
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-VERSION = "2.19.6"
-"""The newest server of Java 17 whose modules and k-NN plugin are all published."""
+from opensearch_server.jdk import Missing, find_jdk
+from opensearch_server.releases import Release
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent / ".cache"
-MODULES = (
-    "transport-netty4-client",
-    "lang-painless",
-    "opensearch-scripting-painless-spi",
-    "analysis-common",
-    "mapper-extras-client",
-    "reindex-client",
-    "parent-join-client",
-)
-LIBRARIES = (("org.apache.logging.log4j", "log4j-core", "2.25.4"), ("net.java.dev.jna", "jna", "5.13.0"))
 
 
-class Missing(Exception):
-    """Java or Maven is not on this machine."""
-
-
-def prepared() -> Path:
-    """The folder with ``lib`` and ``classes``. Raises Missing naming the tool that is not there."""
-    for tool in ("java", "javac", "mvn"):
-        if shutil.which(tool) is None:
-            raise Missing(f"{tool} is not installed (Debian: openjdk-17-jdk-headless, maven)")
-    home = CACHE / f"opensearch-{VERSION}-{_recipe()}"
+def prepared(release: Release) -> Path:
+    """The folder with ``lib`` and ``classes``, for any number of nodes. Raises Missing naming the tool."""
+    jdk = find_jdk(release.java)
+    if shutil.which("mvn") is None:
+        raise Missing("mvn is not installed (Debian: maven)")
+    home = CACHE / f"opensearch-{release.version}-{_recipe(release)}"
     if not (home / "complete").exists():
         # Built beside and renamed: an interrupted download must not look like a whole one.
         fresh = CACHE / f".opensearch-{os.getpid()}"
         shutil.rmtree(fresh, ignore_errors=True)
-        _fetch(fresh)
-        _compile(fresh)
+        _fetch(release, fresh)
+        _compile(release, jdk, fresh)
         (fresh / "complete").touch()
         shutil.rmtree(home, ignore_errors=True)
         fresh.rename(home)
     return home
 
 
-def pom() -> str:
+def _pom(release: Release) -> str:
     """A project whose only content is what it depends on."""
-    server = [("org.opensearch", "opensearch", VERSION), ("org.opensearch", "opensearch-plugin-classloader", VERSION)]
-    modules = [("org.opensearch.plugin", name, VERSION) for name in MODULES]
-    wanted = [_dependency(*item) for item in (*server, *modules, *LIBRARIES)]
+    server = [("org.opensearch", name, release.version) for name in ("opensearch", "opensearch-plugin-classloader")]
+    modules = [("org.opensearch.plugin", name, release.version) for name in release.modules]
+    wanted = [_dependency(*item) for item in (*server, *modules, *release.libraries)]
     # The archive brings its own jars; what its pom names besides would come in other versions.
-    knn = _dependency("org.opensearch.plugin", "opensearch-knn", f"{VERSION}.0", "zip", alone=True)
+    knn = _dependency("org.opensearch.plugin", "opensearch-knn", f"{release.version}.0", "zip", alone=True)
     return (
         '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
         "<groupId>havengate</groupId><artifactId>opensearch-node</artifactId><version>1</version>"
@@ -63,9 +49,9 @@ def pom() -> str:
     )
 
 
-def _recipe() -> str:
+def _recipe(release: Release) -> str:
     """Changes with whatever the folder is made from."""
-    sources = [pom(), *(path.read_text() for path in sorted(HERE.glob("*.java")))]
+    sources = [_pom(release), *((HERE / name).read_text() for name in release.sources)]
     return hashlib.sha256("".join(sources).encode()).hexdigest()[:8]
 
 
@@ -76,10 +62,10 @@ def _dependency(group: str, artifact: str, version: str, kind: str = "jar", *, a
     return f"<dependency>{inner}{every if alone else ''}</dependency>"
 
 
-def _fetch(home: Path) -> None:
+def _fetch(release: Release, home: Path) -> None:
     lib = home / "lib"
     lib.mkdir(parents=True)
-    (home / "pom.xml").write_text(pom(), encoding="utf-8")
+    (home / "pom.xml").write_text(_pom(release), encoding="utf-8")
     options = ["-q", "-B", "-f", str(home / "pom.xml"), "-DincludeScope=runtime", f"-DoutputDirectory={lib}"]
     _run(["mvn", *options, "dependency:copy-dependencies"])
     for archive in lib.glob("*.zip"):
@@ -90,9 +76,10 @@ def _fetch(home: Path) -> None:
         archive.unlink()
 
 
-def _compile(home: Path) -> None:
-    sources = [str(path) for path in sorted(HERE.glob("*.java"))]
-    _run(["javac", "-nowarn", "-cp", f"{home / 'lib'}/*", "-d", str(home / "classes"), *sources])
+def _compile(release: Release, jdk: Path, home: Path) -> None:
+    options = ["--release", str(release.java), "-proc:none", "-nowarn", "-cp", f"{home / 'lib'}/*"]
+    sources = [str(HERE / name) for name in release.sources]
+    _run([str(jdk / "bin" / "javac"), *options, "-d", str(home / "classes"), *sources])
 
 
 def _run(command: list[str]) -> None:
