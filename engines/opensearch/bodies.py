@@ -16,11 +16,12 @@ from engines.opensearch.documents import row_source
 from engines.opensearch.dsl import Clause, all_of, any_of, exists
 from engines.opensearch.filters import compile_filter
 from engines.opensearch.mapping import WINDOW
+from engines.opensearch.order import order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from engines.contract import PoolQuery
+    from engines.contract import PoolQuery, RowsQuery
     from havengate.types import Expr
     from schemas.table import TableSchema, VectorIndex
 
@@ -37,7 +38,8 @@ _SCRIPTS = {"SquaredEuclidean": scripts.SQUARED_EUCLIDEAN, "InnerProduct": scrip
 def approximate(schema: TableSchema, query: PoolQuery) -> Body:
     """The n best of the graph's candidates."""
     index = schema.vector_indexes[query.index]
-    inside = {} if query.filter is None or query.filter_mode == "post" else {"filter": _filter(schema, query)}
+    before = _compiled(schema, [query.within] if query.filter_mode == "post" else [query.within, query.filter])
+    inside = {"filter": all_of(before)} if before else {}
     k = min(WINDOW, max(_CANDIDATES_PER_ROW * query.n, _FEWEST_CANDIDATES))
     searches = [
         {"knn": {f"vectors.{index.field}": {"vector": vector, "k": k, **inside}}} for vector in query.vectors.tolist()
@@ -60,15 +62,15 @@ def count_matched(schema: TableSchema, query: PoolQuery) -> Body:
     return _count(_matched(schema, query))
 
 
-def matching(schema: TableSchema, filter: Expr | None, *, with_row: bool, after: Sequence[Any] | None = None) -> Body:
-    """One page of all rows that match, by key, from behind the sort values ``after``."""
-    key = f"fields.{schema.primary_key}"
+def matching(schema: TableSchema, query: RowsQuery, size: int, *, after: Sequence[Any] | None = None) -> Body:
+    """One page of the rows that match, in their order, from behind the sort values ``after``."""
+    clause: Clause = {"match_all": {}} if query.filter is None else all_of([compile_filter(query.filter, schema)])
     return {
-        "query": {"match_all": {}} if filter is None else all_of([compile_filter(filter, schema)]),
-        "sort": [{key: "asc"}],
-        "size": WINDOW,
-        "_source": ["row"] if with_row else False,
-        "track_total_hits": True,
+        "query": _with_names(clause, _marks(schema, query.marks)),
+        "sort": [*order(schema, query.order), {f"fields.{schema.primary_key}": "asc"}],
+        "size": size,
+        "_source": ["row"],
+        "track_total_hits": after is None,
         **({} if after is None else {"search_after": list(after)}),
     }
 
@@ -100,9 +102,9 @@ def statistics(schema: TableSchema) -> Body:
     return {"size": 0, "track_total_hits": True, **({"aggs": held} if held else {})}
 
 
-def with_row(schema: TableSchema, columns: Iterable[str]) -> bool:
-    """Whether an answer needs more of a row than its key, which comes as a sort value."""
-    return bool(set(columns) - {schema.primary_key}) or schema.key_type.is_string
+def mark_name(mark: int) -> str:
+    """Name of the clause that tells which rows a mark holds for."""
+    return f"mark:{mark}"
 
 
 def _pool(schema: TableSchema, query: PoolQuery, clause: Clause, *, total: bool) -> Body:
@@ -112,18 +114,18 @@ def _pool(schema: TableSchema, query: PoolQuery, clause: Clause, *, total: bool)
         "source": _SCRIPTS[index.distance],
         "params": {"field": _exact(index), "query": packed(query)},
     }
-    order = "desc" if index.distance == "InnerProduct" else "asc"
+    direction = "desc" if index.distance == "InnerProduct" else "asc"
+    named = _marks(schema, query.marks)
     if query.filter is not None and query.filter_mode == "post":
-        named = {"bool": {"filter": [_filter(schema, query)], "_name": FITS}}
-        clause = {"bool": {"must": [clause], "should": [named]}}
+        named[FITS] = compile_filter(query.filter, schema)
     return {
-        "query": clause,
+        "query": _with_names(clause, named),
         "sort": [
-            {"_script": {"type": "number", "order": order, "script": script}},
+            {"_script": {"type": "number", "order": direction, "script": script}},
             {f"fields.{schema.primary_key}": "asc"},
         ],
         "size": query.n,
-        "_source": ["row"] if with_row(schema, query.columns) else False,
+        "_source": ["row"],
         "track_total_hits": total,
     }
 
@@ -138,19 +140,34 @@ def _count(clause: Clause) -> Body:
 
 
 def _base(schema: TableSchema, query: PoolQuery) -> Clause:
-    if query.filter_mode == "post":
-        return exists(_exact(schema.vector_indexes[query.index]))
-    return _matched(schema, query)
+    """Rows that the n best are chosen from."""
+    before = [query.within] if query.filter_mode == "post" else [query.within, query.filter]
+    return _with_vector(schema, query, before)
 
 
 def _matched(schema: TableSchema, query: PoolQuery) -> Clause:
+    return _with_vector(schema, query, [query.within, query.filter])
+
+
+def _with_vector(schema: TableSchema, query: PoolQuery, conditions: Iterable[Expr | None]) -> Clause:
     there = exists(_exact(schema.vector_indexes[query.index]))
-    return there if query.filter is None else all_of([there, _filter(schema, query)])
+    return all_of([there, *_compiled(schema, conditions)])
 
 
-def _filter(schema: TableSchema, query: PoolQuery) -> Clause:
-    assert query.filter is not None  # noqa: S101  the callers asked
-    return compile_filter(query.filter, schema)
+def _compiled(schema: TableSchema, conditions: Iterable[Expr | None]) -> list[Clause]:
+    return [compile_filter(condition, schema) for condition in conditions if condition is not None]
+
+
+def _marks(schema: TableSchema, marks: Sequence[Expr]) -> dict[str, Clause]:
+    return {mark_name(number): compile_filter(mark, schema) for number, mark in enumerate(marks)}
+
+
+def _with_names(clause: Clause, named: Mapping[str, Clause]) -> Clause:
+    """``clause``, whose hits tell which of the named clauses match them, too."""
+    if not named:
+        return clause
+    told = [{"bool": {"filter": [inner], "_name": name}} for name, inner in named.items()]
+    return {"bool": {"must": [clause], "should": told}}
 
 
 def _exact(index: VectorIndex) -> str:

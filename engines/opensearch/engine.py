@@ -14,7 +14,8 @@ from engines.opensearch.catalog import Catalog
 from engines.opensearch.client import connect
 from engines.opensearch.cluster import health, require_cluster
 from engines.opensearch.edge import translated
-from engines.opensearch.pool import matching_rows, nearest_rows
+from engines.opensearch.pool import nearest_rows
+from engines.opensearch.rows import matching_rows
 from engines.opensearch.searches import Searches
 from engines.opensearch.table import Table
 from engines.opensearch.writes import Writes
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from engines.contract import PoolQuery, TableSpec, TableStats
+    from engines.contract import PoolQuery, RowsQuery, TableSpec, TableStats
     from havengate.settings import EngineSettings
-    from havengate.types import Expr, Pool, Row, Vector
+    from havengate.types import Pool, Row, Vector
     from schemas.settings import TableSettings
 
 
@@ -113,10 +114,9 @@ class OpenSearchEngine:
         with self._using(name, "searching"):
             return nearest_rows(self._searches, self._catalog.alias(name), self._catalog.spec(name).schema, query)
 
-    def rows(self, name: str, filter: Expr | None, columns: tuple[str, ...]) -> Pool:
+    def rows(self, name: str, query: RowsQuery) -> Pool:
         with self._using(name, "searching"):
-            schema = self._catalog.spec(name).schema
-            return matching_rows(self._searches, self._catalog.alias(name), schema, filter, columns)
+            return matching_rows(self._searches, self._catalog.alias(name), self._catalog.spec(name).schema, query)
 
     def stats(self, name: str) -> TableStats:
         with self._table(name, "measuring") as table:

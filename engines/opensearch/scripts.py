@@ -104,3 +104,5 @@ while (place < query.length()) {{
 }}
 return best;
 """
+
+MISSING = "return doc[params.field].size() == 0 ? 1 : 0;"

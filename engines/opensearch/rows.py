@@ -1,0 +1,57 @@
+"""Rows that match, without a vector term: one page where it holds them, pages of one moment otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engines.checks import check_columns
+from engines.opensearch import bodies, hits
+from engines.opensearch.mapping import WINDOW
+from engines.opensearch.searches import total
+from havengate.codes import HaCode
+from havengate.errors import RequestError
+from havengate.types import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engines.contract import RowsQuery
+    from engines.opensearch.searches import Searches
+    from schemas.table import TableSchema
+
+
+def matching_rows(searches: Searches, alias: str, schema: TableSchema, query: RowsQuery) -> Pool:
+    """The rows of ``query`` in its order. Raises RequestError for what the table lacks and for too many rows."""
+    check_columns(schema, query.columns)
+    answer = searches.one(alias, bodies.matching(schema, query, _size(query, 0)))
+    found, matched = list(answer["hits"]["hits"]), total(answer)
+    if query.limit is None and query.most is not None and matched > query.most:
+        raise RequestError(
+            f"{matched} rows match, at most {query.most} can be sorted or grouped; a filter helps",
+            code=HaCode.OVER_RETURN_HITS_LIMIT,
+        )
+    if len(found) < (matched if query.limit is None else min(query.limit, matched)):
+        found, matched = _pages(searches, alias, schema, query)
+    return Pool(hits.frame(schema, found, query.columns, len(query.marks)), matched)
+
+
+def _pages(
+    searches: Searches, alias: str, schema: TableSchema, query: RowsQuery
+) -> tuple[list[Mapping[str, Any]], int]:
+    found: list[Mapping[str, Any]] = []
+    matched = 0
+    with searches.moment(alias) as pit:
+        while size := _size(query, len(found)):
+            after = found[-1]["sort"] if found else None
+            answer = searches.at(pit, bodies.matching(schema, query, size, after=after))
+            matched = matched if found else total(answer)
+            page = answer["hits"]["hits"]
+            found.extend(page)
+            if len(page) < size:
+                break
+    return found, matched
+
+
+def _size(query: RowsQuery, have: int) -> int:
+    """Rows of the next page."""
+    return WINDOW if query.limit is None else min(WINDOW, query.limit - have)
