@@ -10,13 +10,13 @@ import numpy as np
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError, SchemaError
-from havengate.types import Field
+from havengate.types import Contains, Field, Match, Range, Scalar, SortKey
 from schemas.table import FieldSpec, FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engines.contract import PoolQuery
+    from engines.contract import PoolQuery, RowsQuery
     from schemas.table import TableSchema, VectorIndex
 
 _TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
@@ -59,19 +59,48 @@ def check_query(query: PoolQuery, index: VectorIndex) -> None:
         raise _invalid(f"unknown filter mode {query.filter_mode!r}")
 
 
+def check_rows_query(query: RowsQuery, schema: TableSchema) -> None:
+    """Raises RequestError for columns and sort keys that the table lacks, and for a limit below zero."""
+    check_columns(schema, query.columns)
+    if query.limit is not None and query.limit < 0:
+        raise _invalid(f"limit={query.limit} is negative")
+    for key in query.order:
+        sort_field(key, schema)
+
+
+def sort_field(key: SortKey, schema: TableSchema) -> FieldSpec:
+    """The field that rows are sorted by. Raises RequestError for what is no field of one value."""
+    if not isinstance(key.by, Field):
+        raise RequestError(
+            f"rows are sorted by fields, not by {key.by!r}", code=HaCode.SORT_NO_DESCRIPTION, span=key.span
+        )
+    return single_spec_of(key.by, schema)
+
+
+def require_most(matched: int, most: int | None) -> None:
+    """Raises RequestError where all rows are asked for and there are more of them than ``most``."""
+    if most is not None and matched > most:
+        raise RequestError(
+            f"{matched} rows match, and at most {most} are handled at once; narrow the filter, or ask for a page"
+            " sorted by fields of the rows",
+            code=HaCode.OVER_RETURN_HITS_LIMIT,
+        )
+
+
 def check_columns(schema: TableSchema, names: Iterable[str]) -> None:
     for name in names:
         if name not in schema.attribute_fields:
             raise RequestError(f"no attribute field {name!r}", code=HaCode.ATTRIBUTE_NOT_EXIST)
 
 
-def spec_of(field: Field, schema: TableSchema) -> FieldSpec:
-    """Raises RequestError for an unknown field, a MAP without a key, and a key of what is no MAP."""
+def spec_of(field: Field, schema: TableSchema, *, any_key: bool = False) -> FieldSpec:
+    """Raises RequestError for an unknown field, a key of what is no MAP, and a MAP without a key unless ``any_key``."""
     spec = schema.attribute_fields.get(field.name)
     if spec is None:
         raise RequestError(f"no attribute field {field.name!r}", code=HaCode.ATTRIBUTE_NOT_EXIST, span=field.span)
-    if (spec.type is FieldType.MAP) != (field.path is not None):
-        wrong = "needs the key to compare" if spec.type is FieldType.MAP else f"has no key {field.path!r}"
+    whole_map = spec.type is FieldType.MAP and field.path is None
+    if (whole_map and not any_key) or (spec.type is not FieldType.MAP and field.path is not None):
+        wrong = "needs the key to compare" if whole_map else f"has no key {field.path!r}"
         raise RequestError(f"field {field.name!r} {wrong}", code=HaCode.ATTRIBUTE_NOT_EXIST, span=field.span)
     return spec
 
@@ -85,6 +114,46 @@ def single_spec_of(field: Field, schema: TableSchema) -> FieldSpec:
             code=HaCode.EXPRESSION_WITH_MULTI_VALUE,
             span=field.span,
         )
+    return spec
+
+
+def number_spec_of(field: Field, schema: TableSchema) -> FieldSpec:
+    """An operand of arithmetic. Raises RequestError for what is no field of one number."""
+    spec = single_spec_of(field, schema)
+    if not spec.type.is_number:
+        raise _mismatch(f"arithmetic with field {field.name!r} of {spec.type.value}", field)
+    return spec
+
+
+def range_spec_of(node: Range, schema: TableSchema) -> FieldSpec:
+    """Raises RequestError for a field or a bound that is no number."""
+    spec = spec_of(node.field, schema, any_key=True)
+    if not spec.type.is_number:
+        raise _mismatch(f"a range of field {node.field.name!r} of {spec.type.value}", node.field)
+    for bound in (node.low, node.high):
+        if bound is not None:
+            require_literal(bound.value)
+            require_same_kind(bound.value, text=False, kind=spec.type.value)
+    return spec
+
+
+def contains_spec_of(node: Contains, schema: TableSchema) -> FieldSpec:
+    """Raises RequestError for a single number, and for a literal of the other kind than the field's values."""
+    spec = spec_of(node.field, schema)
+    require_literal(node.value.value)
+    if spec.type is FieldType.MAP:
+        return spec
+    if spec.type.is_number and not spec.multi_value:
+        raise _mismatch(f"field {node.field.name!r} is one number and contains nothing", node.field)
+    require_same_kind(node.value.value, text=spec.type.is_string, kind=spec.type.value)
+    return spec
+
+
+def match_spec_of(node: Match, schema: TableSchema) -> FieldSpec:
+    """Raises RequestError for a field that is no TEXT: only that has words."""
+    spec = spec_of(node.field, schema, any_key=True)
+    if spec.type is not FieldType.TEXT:
+        raise _mismatch(f"field {node.field.name!r} of {spec.type.value} has no words; only TEXT has", node.field)
     return spec
 
 
@@ -107,6 +176,20 @@ def require_same_kind(value: object, *, text: bool, kind: str) -> None:
         raise RequestError(f"{value!r} compared with a field of {kind}", code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH)
 
 
+def arithmetic_number(value: Scalar) -> int | float:
+    """A literal inside arithmetic, an integer as 64 bits with a sign.
+
+    Raises RequestError for text, NaN and integers of more than 64 bits.
+    """
+    require_literal(value)
+    require_same_kind(value, text=False, kind="arithmetic")
+    if isinstance(value, int):
+        if not FieldType.INT64.bounds[0] <= value <= FieldType.UINT64.bounds[1]:
+            raise RequestError("an integer of more than 64 bits in arithmetic", code=HaCode.CONST_EXPRESSION_VALUE)
+        return (value + 2**63) % 2**64 - 2**63
+    return float(value)
+
+
 def rounded(value: float, *, single: bool) -> float:
     """The nearest number of FLOAT (``single``) or DOUBLE; infinite beyond its range."""
     try:
@@ -119,3 +202,7 @@ def rounded(value: float, *, single: bool) -> float:
 
 def _invalid(message: str) -> RequestError:
     return RequestError(message, code=HaCode.QUERY_INVALID)
+
+
+def _mismatch(message: str, field: Field) -> RequestError:
+    return RequestError(message, code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH, span=field.span)

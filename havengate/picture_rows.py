@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engines.contract import Engine, TableSpec
+from engines.contract import Engine, RowsQuery, TableSpec
 from havengate.blobs import open_reader
 from havengate.errors import DocumentError, HavengateError
 from havengate.images import content_hash, decode_base64, decode_picture
@@ -103,7 +103,7 @@ class PictureRows:
         for name in table.schema.base64_fields:
             if unheld:
                 values = tuple(Literal(key) for key in unheld)
-                frame = self._engine.rows(table.name, In(Field(name), values), (name,)).frame
+                frame = self._engine.rows(table.name, RowsQuery(In(Field(name), values), (name,))).frame
                 unheld -= set(frame[name].to_list())
         if unheld:
             self._blobs.delete(table.name, unheld)

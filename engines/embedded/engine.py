@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from engines.contract import PoolQuery, TableSpec, TableStats
-    from havengate.types import Expr, Pool, Row, Vector
+    from engines.contract import PoolQuery, RowsQuery, TableSpec, TableStats
+    from havengate.types import Pool, Row, Vector
     from schemas.settings import TableSettings
 
 
@@ -113,9 +113,9 @@ class EmbeddedEngine:
         table = self._table(name)
         return nearest_rows(table.snapshot, table.spec.schema, query)
 
-    def rows(self, name: str, filter: Expr | None, columns: tuple[str, ...]) -> Pool:
+    def rows(self, name: str, query: RowsQuery) -> Pool:
         table = self._table(name)
-        return matching_rows(table.snapshot, table.spec.schema, filter, columns)
+        return matching_rows(table.snapshot, table.spec.schema, query)
 
     def stats(self, name: str) -> TableStats:
         return self._table(name).stats()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from engines.frames import columns
 from engines.embedded.snapshot import GrowingVectors, Snapshot
+from engines.frames import columns
 
 if TYPE_CHECKING:
     import numpy.typing as npt

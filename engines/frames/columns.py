@@ -1,13 +1,14 @@
-"""Attribute values as polars columns, one typed column per field."""
+"""Attribute values as polars columns: one typed column per field, and one of words beside a TEXT field."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
+from engines.frames.words import padded
 from havengate.types import FIELDS, Value
 from schemas.table import FieldSpec, FieldType, TableSchema
 
@@ -25,8 +26,15 @@ DTYPES: Mapping[FieldType, pl.DataType] = {
     FieldType.STRING: pl.String(),
     FieldType.TEXT: pl.String(),
 }
-MAP_ENTRY = pl.Struct({"key": pl.String, "text": pl.String, "integer": pl.Int128, "real": pl.Float64})
-"""One value of one key. Integers have a column of their own because a double would round them."""
+MAP_ENTRY = pl.Struct(
+    {"key": pl.String, "text": pl.String, "integer": pl.Int128, "real": pl.Float64, "listed": pl.Boolean}
+)
+"""One value of one key; ``listed`` where it is of a list.
+
+Integers have a column of their own because a double would round them.
+"""
+WORDS = "#words:"
+"""Begins the name of the column of a TEXT field's words (engines/frames/words.py)."""
 
 
 def dtype(spec: FieldSpec) -> pl.DataType:
@@ -36,9 +44,28 @@ def dtype(spec: FieldSpec) -> pl.DataType:
 
 
 def frame(schema: TableSchema, rows: Sequence[Mapping[str, Value]]) -> pl.DataFrame:
-    """Rows' fields as columns, a missing field null, and FIELDS: all of them as JSON text."""
+    """All attribute columns of the rows, a missing field null, and FIELDS: all fields as JSON text."""
     stored = pl.Series(FIELDS, [fields_text(row) for row in rows], dtype=pl.String)
-    return pl.DataFrame([stored, *(column(spec, rows) for spec in schema.attribute_fields.values())])
+    return pl.DataFrame([stored, *columns(schema, schema.attribute_fields, rows)])
+
+
+def columns(schema: TableSchema, names: Iterable[str], rows: Sequence[Mapping[str, Value]]) -> Iterator[pl.Series]:
+    """The columns that ``column_names`` names, of these rows."""
+    for name in names:
+        spec = schema.fields[name]
+        yield column(spec, rows)
+        if spec.type is FieldType.TEXT:
+            texts = [row.get(name) for row in rows]
+            words = [None if text is None else padded(text) for text in texts]  # type: ignore[arg-type]
+            yield pl.Series(WORDS + name, words, dtype=pl.String)
+
+
+def column_names(schema: TableSchema, names: Iterable[str]) -> Iterator[str]:
+    """The frame's columns of the fields asked for: a TEXT field brings its words along."""
+    for name in names:
+        yield name
+        if schema.fields[name].type is FieldType.TEXT:
+            yield WORDS + name
 
 
 def fields_text(fields: Mapping[str, Value]) -> str:
@@ -55,10 +82,12 @@ def column(spec: FieldSpec, rows: Sequence[Mapping[str, Any]]) -> pl.Series:
 
 def _entries(value: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for key, held in value.items():
-        for item in held if isinstance(held, list) else (held,):
+        listed = isinstance(held, list)
+        for item in held if listed else (held,):
             yield {
                 "key": key,
                 "text": item if isinstance(item, str) else None,
                 "integer": item if isinstance(item, int) else None,
                 "real": item if isinstance(item, float) else None,
+                "listed": listed,
             }

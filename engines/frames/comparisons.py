@@ -77,10 +77,10 @@ def flipped(op: CompareOp) -> CompareOp:
 def _compare_integers(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: float) -> pl.Expr:
     low, high = _BOUNDS[dtype]
     if not low <= value <= high:
-        return _where_present(column, op in (("<", "<=") if value > high else (">", ">=")))
+        return where_present(column, op in (("<", "<=") if value > high else (">", ">=")))
     if value != int(value):
         if op == "=":
-            return _where_present(column, truth=False)
+            return where_present(column, truth=False)
         op, value = ("<=", math.floor(value)) if op in ("<", "<=") else (">=", math.ceil(value))
     return _OPERATORS[op](column, pl.lit(int(value), dtype=dtype))
 
@@ -90,7 +90,7 @@ def _compare_floats(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: f
     if near != value:
         # The column holds no number between the value and the nearest one, so that one decides.
         if op == "=":
-            return _where_present(column, truth=False)
+            return where_present(column, truth=False)
         op = ("<" if near > value else "<=") if op in ("<", "<=") else (">=" if near > value else ">")
     return _OPERATORS[op](column, pl.lit(near, dtype=dtype))
 
@@ -106,5 +106,6 @@ def _compare_integer_with_float(integer: pl.Expr, op: CompareOp, real: pl.Expr) 
     return _OPERATORS[op](integer, ceiling if op in ("<", ">=") else floor)
 
 
-def _where_present(column: pl.Expr, truth: bool) -> pl.Expr:
+def where_present(column: pl.Expr, truth: bool) -> pl.Expr:
+    """The same truth wherever there is a value."""
     return pl.when(column.is_not_null()).then(pl.lit(truth))

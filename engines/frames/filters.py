@@ -7,6 +7,7 @@
   field's type first, so that ``price=0.1`` finds the 0.1 that was stored; one beside a MAP, which has no such
   type, is not.
 - Text compares by code point.
+- Arithmetic compares as its result does: exactly where it is of integers, as a DOUBLE where it is of reals.
 """
 
 from __future__ import annotations
@@ -15,12 +16,40 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from engines.checks import DEEPEST, require_literal, require_operator, rounded, single_spec_of, spec_of
-from engines.frames.columns import DTYPES
-from engines.frames.comparisons import compare_columns, compare_literal, flipped, in_literals
+from engines.checks import (
+    DEEPEST,
+    contains_spec_of,
+    match_spec_of,
+    range_spec_of,
+    require_literal,
+    require_operator,
+    rounded,
+    spec_of,
+)
+from engines.frames.arithmetic import compile_value
+from engines.frames.columns import DTYPES, WORDS
+from engines.frames.comparisons import compare_columns, compare_literal, flipped, in_literals, where_present
+from engines.frames.words import needle, phrases
 from havengate.codes import HaCode
 from havengate.errors import RequestError
-from havengate.types import And, Compare, CompareOp, Expr, Field, In, Literal, Not, Operand, Or, Scalar
+from havengate.types import (
+    And,
+    Arith,
+    Compare,
+    CompareOp,
+    Contains,
+    Exists,
+    Expr,
+    Field,
+    In,
+    Literal,
+    Match,
+    Not,
+    Operand,
+    Or,
+    Range,
+    Scalar,
+)
 from schemas.table import FieldType, TableSchema
 
 Test = Callable[[pl.Expr, pl.DataType, Sequence[Scalar]], pl.Expr]
@@ -28,7 +57,7 @@ Test = Callable[[pl.Expr, pl.DataType, Sequence[Scalar]], pl.Expr]
 
 
 def compile_filter(expression: Expr, schema: TableSchema) -> pl.Expr:
-    """A Boolean column without nulls over a frame of the schema's attribute columns.
+    """A Boolean column without nulls over a frame of the schema's attribute columns and their words.
 
     Raises RequestError for an unknown node, operator or field, and for types that do not compare.
     """
@@ -45,11 +74,25 @@ def _compile(node: Expr, schema: TableSchema, depth: int) -> pl.Expr:
             return pl.any_horizontal([_compile(item, schema, depth - 1) for item in items])
         case Not(item):
             return ~_compile(item, schema, depth - 1)
+        case _:
+            return _condition(node, schema)
+
+
+def _condition(node: Expr, schema: TableSchema) -> pl.Expr:
+    match node:
         case Compare(op, left, right):
             require_operator(op)
             return _compare(op, left, right, schema)
         case In(field, literals):
             return _matches(field, schema, in_literals, [literal.value for literal in literals])
+        case Range():
+            return _between(node, schema)
+        case Contains():
+            return _contains(node, schema)
+        case Exists(field):
+            return _exists(field, schema)
+        case Match():
+            return _match(node, schema)
         case _:
             raise RequestError(f"a filter node that this engine does not know: {node!r}", code=HaCode.FILTER_CLAUSE)
 
@@ -58,12 +101,31 @@ def _compare(op: CompareOp, left: Operand, right: Operand, schema: TableSchema) 
     match left, right:
         case Field(), Literal():
             return _compare_field(op, left, right.value, schema)
-        case Literal(), Field():
-            return _compare_field(flipped(op), right, left.value, schema)
-        case Field(), Field():
-            return compare_columns(*_single(left, schema), op, *_single(right, schema))
+        case Arith(), Literal():
+            return _compare_arithmetic(op, left, right.value, schema)
+        case Literal(), Field() | Arith():
+            return _compare(flipped(op), right, left, schema)
+        case Literal(), Literal():
+            raise _all_literals()
         case _:
-            raise RequestError("neither side is a field", code=HaCode.EXPRESSION_LR_ALL_CONST_VALUE)
+            (a, a_dtype), (b, b_dtype) = compile_value(left, schema), compile_value(right, schema)
+            if not (a.meta.root_names() or b.meta.root_names()):
+                raise _all_literals()
+            return compare_columns(a, a_dtype, op, b, b_dtype)
+
+
+def _compare_arithmetic(op: CompareOp, operand: Arith, value: Scalar, schema: TableSchema) -> pl.Expr:
+    if op == "!=":
+        return ~_compare_arithmetic("=", operand, value, schema)
+    require_literal(value)
+    column, dtype = compile_value(operand, schema)
+    if not column.meta.root_names():
+        raise _all_literals()
+    return compare_literal(column, dtype, op, _fitted(value, dtype))
+
+
+def _all_literals() -> RequestError:
+    return RequestError("neither side has a field", code=HaCode.EXPRESSION_LR_ALL_CONST_VALUE)
 
 
 def _compare_field(op: CompareOp, field: Field, value: Scalar, schema: TableSchema) -> pl.Expr:
@@ -109,5 +171,55 @@ def _any_entry(column: pl.Expr, key: str, test: Test, values: Sequence[Scalar]) 
     return pl.when(column.list.eval(of_key).list.any()).then(column.list.eval(of_key & fits).list.any())
 
 
-def _single(field: Field, schema: TableSchema) -> tuple[pl.Expr, pl.DataType]:
-    return pl.col(field.name), DTYPES[single_spec_of(field, schema).type]
+def _between(node: Range, schema: TableSchema) -> pl.Expr:
+    range_spec_of(node, schema)
+    low: CompareOp = ">=" if node.include_low else ">"
+    high: CompareOp = "<=" if node.include_high else "<"
+    bounds = [(op, bound.value) for op, bound in ((low, node.low), (high, node.high)) if bound is not None]
+
+    def test(column: pl.Expr, dtype: pl.DataType, values: Sequence[Scalar]) -> pl.Expr:
+        sides = [compare_literal(column, dtype, op, value) for (op, _), value in zip(bounds, values, strict=True)]
+        return pl.all_horizontal(sides) if sides else where_present(column, truth=True)
+
+    return _matches(node.field, schema, test, [value for _, value in bounds])
+
+
+def _contains(node: Contains, schema: TableSchema) -> pl.Expr:
+    spec, value = contains_spec_of(node, schema), node.value.value
+    equal = _compare_field("=", node.field, value, schema)
+    if spec.multi_value or not isinstance(value, str):
+        return equal
+    column = pl.col(node.field.name)
+    if spec.type is not FieldType.MAP:
+        return _inside(column, value)
+    entry = pl.element().struct
+    found = (
+        (entry.field("key") == pl.lit(str(node.field.path)))
+        & ~entry.field("listed")
+        & _inside(entry.field("text"), value).fill_null(value=False)
+    )
+    return equal | column.list.eval(found).list.any()
+
+
+def _inside(column: pl.Expr, text: str) -> pl.Expr:
+    return column.str.contains(pl.lit(text, dtype=pl.String), literal=True)
+
+
+def _exists(field: Field, schema: TableSchema) -> pl.Expr:
+    spec = spec_of(field, schema, any_key=True)
+    column = pl.col(field.name)
+    if field.path is not None:
+        of_key = pl.element().struct.field("key") == pl.lit(field.path)
+        return column.list.eval(of_key).list.any().fill_null(value=False)
+    if spec.multi_value or spec.type is FieldType.MAP:
+        return (column.list.len() > 0).fill_null(value=False)
+    return column.is_not_null()
+
+
+def _match(node: Match, schema: TableSchema) -> pl.Expr:
+    match_spec_of(node, schema)
+    column = pl.col(WORDS + node.field.name)
+    sought = [_inside(column, needle(phrase)) for phrase in phrases(node.text, node.phrase)]
+    # A text without words is found nowhere.
+    found = pl.all_horizontal(sought) if sought else where_present(column, truth=False)
+    return found.fill_null(value=False)

@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 from engine_samples import compare, keys, make_row, make_spec
 
+from engines.contract import RowsQuery
 from havengate.types import Compare, Field, In, Literal, Not
 
 OPERATORS = {
@@ -34,15 +35,15 @@ def places(fits):
 def test_a_maps_numbers_compare_without_rounding(tagged, op):
     for literal in INTEGERS + REALS + BEYOND:
         expected = places(lambda number, literal=literal: OPERATORS[op](number, literal))
-        assert keys(tagged.rows("t", compare("m", op, literal, "k"), ())) == expected, (op, literal)
+        assert keys(tagged.rows("t", RowsQuery(compare("m", op, literal, "k")))) == expected, (op, literal)
 
 
 @pytest.mark.parametrize("literal", INTEGERS + REALS + BEYOND)
 def test_a_map_holds_no_number_that_only_rounding_makes_equal(tagged, literal):
     for literals in ([literal], [literal, 0.1], [literal, "0"]):
         among = In(Field("m", "k"), tuple(map(Literal, literals)))
-        assert keys(tagged.rows("t", among, ())) == places(lambda number, literals=literals: number in literals)
-        assert keys(tagged.rows("t", Not(among), ())) == places(
+        assert keys(tagged.rows("t", RowsQuery(among))) == places(lambda number, literals=literals: number in literals)
+        assert keys(tagged.rows("t", RowsQuery(Not(among)))) == places(
             lambda number, literals=literals: number not in literals
         )
 
@@ -51,9 +52,9 @@ def test_a_literal_beside_a_double_is_rounded_to_it(engine):
     engine.create_table(make_spec())
     engine.upsert("t", [make_row(1, d=2.0**53, f=0.1)])
     for field, literal in (("d", 2**53 + 1), ("f", 0.1)):
-        assert engine.rows("t", compare(field, "=", literal), ()).matched == 1
-        assert engine.rows("t", In(Field(field), (Literal(literal),)), ()).matched == 1
-        assert engine.rows("t", compare(field, "<", literal), ()).matched == 0
+        assert engine.rows("t", RowsQuery(compare(field, "=", literal))).matched == 1
+        assert engine.rows("t", RowsQuery(In(Field(field), (Literal(literal),)))).matched == 1
+        assert engine.rows("t", RowsQuery(compare(field, "<", literal))).matched == 0
 
 
 @pytest.mark.parametrize("op", OPERATORS)
@@ -67,4 +68,4 @@ def test_signed_and_unsigned_fields_compare_exactly(engine, op):
         expected = [
             str(key) for key, (i, u) in enumerate(pairs) if OPERATORS[op](*((i, u) if left == "i64" else (u, i)))
         ]
-        assert keys(engine.rows("t", Compare(op, Field(left), Field(right)), ())) == expected
+        assert keys(engine.rows("t", RowsQuery(Compare(op, Field(left), Field(right))))) == expected

@@ -10,7 +10,7 @@ from engine_samples import ALL_KINDS, make_schema, make_spec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engines.contract import PoolQuery
+from engines.contract import PoolQuery, RowsQuery
 from havengate.types import PK, SCORE, And, Compare, Field, In, Literal, Not, Or, Row
 from schemas.table import FieldType
 
@@ -147,7 +147,7 @@ def test_engine_answers_as_the_reference_does(engine, data):
         query = data.draw(queries(schema))
         pool = table.pool(query)
         assert (list(zip(pool.frame[PK], pool.frame[SCORE], strict=True)), pool.matched) == reference.pool(query)
-        found = table.rows(query.filter, tuple(schema.attribute_fields))
+        found = table.rows(RowsQuery(query.filter, tuple(schema.attribute_fields)))
         assert found.frame[PK].to_list() == [row.pk for row in reference.matching(query.filter)]
         assert found.matched == found.frame.height
     fetched = table.fetch(list(reference.rows), list(schema.vector_fields))

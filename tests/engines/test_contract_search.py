@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from engine_samples import compare, keys, make_row, make_schema, make_spec, query
 
-from engines.contract import PoolQuery
+from engines.contract import PoolQuery, RowsQuery
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import FIELDS, KEY, PK, SCORE, And, Compare, Field, In, Literal, Not, Or, Row
@@ -44,7 +44,7 @@ def test_the_frame_has_the_key_the_score_and_the_columns_asked_for(table):
     assert pool.frame.drop(FIELDS).rows() == [("1", 1, 1.0, 1, None, 1), ("2", 2, 4.0, 2, None, 2)]
     assert [json.loads(text) for text in pool.frame[FIELDS]] == [{"id": 1, "i64": 1}, {"id": 2, "i64": 2}]
     assert (pool.matched, pool.strategy) == (4, "exact")
-    assert table.rows("t", None, ("i64",)).frame.columns == [PK, KEY, FIELDS, "i64"]
+    assert table.rows("t", RowsQuery(None, ("i64",))).frame.columns == [PK, KEY, FIELDS, "i64"]
 
 
 def test_a_filter_applies_before_the_n_best_or_after_them(table):
@@ -58,7 +58,7 @@ def test_a_filter_applies_before_the_n_best_or_after_them(table):
 def test_rows_without_a_vector_match_no_vector_term(table):
     pool = table.pool("t", query((0, 0), filter=compare("i64", "=", 3)))
     assert (keys(pool), pool.matched) == ([], 0)
-    assert table.rows("t", compare("i64", "=", 3), ()).matched == 1
+    assert table.rows("t", RowsQuery(compare("i64", "=", 3))).matched == 1
 
 
 def test_a_threshold_is_strict(table):
@@ -171,7 +171,7 @@ def test_an_empty_table_answers(engine):
     engine.create_table(make_spec())
     pool = engine.pool("t", query((0, 0), filter=compare("i64", "=", 1), columns=("i64",)))
     assert (pool.frame.columns, pool.frame.height, pool.matched) == ([PK, KEY, SCORE, FIELDS, "i64"], 0, 0)
-    assert engine.rows("t", None, ()).frame.height == 0
+    assert engine.rows("t", RowsQuery()).frame.height == 0
 
 
 def test_more_may_be_asked_for_than_there_is(table):
@@ -232,7 +232,7 @@ def nested(depth):
     ],
 )
 def test_a_wrong_filter_is_refused(table, wrong, code):
-    for call in (lambda: table.rows("t", wrong, ()), lambda: table.pool("t", query((0, 0), filter=wrong))):
+    for call in (lambda: table.rows("t", RowsQuery(wrong)), lambda: table.pool("t", query((0, 0), filter=wrong))):
         with pytest.raises(RequestError) as caught:
             call()
         assert caught.value.code == code
@@ -240,9 +240,9 @@ def test_a_wrong_filter_is_refused(table, wrong, code):
 
 def test_long_and_deep_filters_are_answered(table):
     many = Or(tuple(compare("i64", "=", value) for value in range(3000)))
-    assert table.rows("t", many, ()).matched == 5
-    assert keys(table.rows("t", nested(150), ())) == ["1"]
-    assert keys(table.rows("t", In(Field("i64"), tuple(map(Literal, range(1, 100_001)))), ())) == [
+    assert table.rows("t", RowsQuery(many)).matched == 5
+    assert keys(table.rows("t", RowsQuery(nested(150)))) == ["1"]
+    assert keys(table.rows("t", RowsQuery(In(Field("i64"), tuple(map(Literal, range(1, 100_001))))))) == [
         "1",
         "2",
         "3",
@@ -258,7 +258,7 @@ def test_a_map_answers_by_key_and_kind(engine):
     engine.upsert("t", rows)
 
     def found(*parts):
-        return keys(engine.rows("t", compare("m", *parts), ()))
+        return keys(engine.rows("t", RowsQuery(compare("m", *parts))))
 
     assert found("=", "red", "color") == ["0", "1"]
     assert found("!=", "red", "color") == []
@@ -268,8 +268,8 @@ def test_a_map_answers_by_key_and_kind(engine):
     assert found(">=", 5, "size") == ["0", "2"]
     assert found("!=", 5, "size") == ["1", "2"]
     assert found("=", "red", "absent") == []
-    assert keys(engine.rows("t", Not(compare("m", "=", "red", "color")), ())) == []
-    assert keys(engine.rows("t", In(Field("m", "size"), (Literal("5"), Literal(5.5))), ())) == ["1", "2"]
+    assert keys(engine.rows("t", RowsQuery(Not(compare("m", "=", "red", "color"))))) == []
+    assert keys(engine.rows("t", RowsQuery(In(Field("m", "size"), (Literal("5"), Literal(5.5)))))) == ["1", "2"]
 
 
 @pytest.mark.parametrize("name", ["key", "score", "_key"])

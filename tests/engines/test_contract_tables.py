@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from engine_samples import full_spec, keys, make_row, make_schema, make_spec, query
 
+from engines.contract import RowsQuery
 from havengate.errors import SchemaError, TableExists, UnknownTable
 from schemas.settings import TableSettings
 from schemas.table import FieldType
@@ -83,7 +84,7 @@ def test_a_name_that_could_be_a_path_makes_no_table(engine, name):
         lambda engine, name: engine.fetch(name, []),
         lambda engine, name: engine.vectors_by_source(name, "vector_field", []),
         lambda engine, name: engine.pool(name, query((0, 0))),
-        lambda engine, name: engine.rows(name, None, ()),
+        lambda engine, name: engine.rows(name, RowsQuery()),
         lambda engine, name: engine.stats(name),
     ],
 )

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from engine_samples import compare, keys, make_row, make_spec, query
 
+from engines.contract import RowsQuery
 from havengate.errors import UnknownTable
 from havengate.types import SCORE, Row
 
@@ -27,7 +28,7 @@ def test_readers_see_only_whole_calls(engine):
         seen = []
         while not done.is_set():
             asked = [str(key) for key in range(ROWS)]
-            listed = engine.rows("t", None, ("i64",)).frame["i64"].to_list()
+            listed = engine.rows("t", RowsQuery(None, ("i64",))).frame["i64"].to_list()
             pool = engine.pool("t", query((0, 0), n=ROWS, columns=("i64",)))
             pooled, scores = pool.frame["i64"].to_list(), pool.frame[SCORE].to_list()
             fetched = [row.fields["i64"] for row in engine.fetch("t", asked, ["vector_field"]).values()]
@@ -49,7 +50,7 @@ def test_readers_see_only_whole_calls(engine):
         for reader in readers:
             for versions in zip(*reader.result(), strict=True):
                 assert list(versions) == sorted(versions), "time ran backwards"
-    assert engine.rows("t", compare("i64", "=", VERSIONS), ()).matched == ROWS
+    assert engine.rows("t", RowsQuery(compare("i64", "=", VERSIONS))).matched == ROWS
 
 
 def test_writers_of_one_table_lose_nothing(engine):
@@ -65,7 +66,7 @@ def test_writers_of_one_table_lose_nothing(engine):
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, range(4))) == [1] * 4
     assert engine.stats("t").rows == 8 + 4 * 14
-    assert keys(engine.rows("t", compare("i64", "=", 14), ())) == ["0", "1", "2", "3"]
+    assert keys(engine.rows("t", RowsQuery(compare("i64", "=", 14)))) == ["0", "1", "2", "3"]
     assert engine.pool("t", query((0, 0))).matched == 8 + 4 * 14
 
 

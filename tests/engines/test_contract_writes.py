@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from engine_samples import compare, keys, make_row, make_schema, make_spec, query, vector
 
+from engines.contract import RowsQuery
 from havengate.errors import RequestError
 from havengate.types import SCORE, Row
 from schemas.table import FieldType
@@ -39,7 +40,7 @@ def test_a_replaced_row_keeps_nothing_of_the_old(table):
     assert row == Row("1", {"id": 1, "s": "y"})
     assert table.pool("t", query((0, 0))).matched == 0
     assert table.vectors_by_source("t", "vector_field", ["old"]) == {}
-    assert keys(table.rows("t", compare("s", "=", "x"), ())) == []
+    assert keys(table.rows("t", RowsQuery(compare("s", "=", "x")))) == []
 
 
 def test_of_two_rows_with_one_key_the_later_wins(table):
@@ -79,7 +80,7 @@ def test_deleting_counts_the_rows_that_were_there(table):
     table.upsert("t", [make_row(key, (key, 0), "h") for key in (1, 2, 3)])
     assert table.delete("t", ["3", "9", "1", "3"]) == 2
     assert table.delete("t", ["3", "1"]) == 0
-    assert keys(table.rows("t", None, ())) == ["2"]
+    assert keys(table.rows("t", RowsQuery())) == ["2"]
     assert keys(table.pool("t", query((0, 0)))) == ["2"]
     assert list(table.fetch("t", ["1", "2"])) == ["2"]
 
@@ -114,18 +115,18 @@ def test_values_come_back_exactly(table):
     }
     table.upsert("t", [make_row(2**63 - 1, **fields)])
     assert table.fetch("t", [str(2**63 - 1)])[str(2**63 - 1)].fields == {"id": 2**63 - 1, **fields}
-    assert keys(table.rows("t", compare("u64", "=", 2**64 - 1), ())) == [str(2**63 - 1)]
-    assert keys(table.rows("t", compare("u64", "=", 2**64 - 2), ())) == []
+    assert keys(table.rows("t", RowsQuery(compare("u64", "=", 2**64 - 1)))) == [str(2**63 - 1)]
+    assert keys(table.rows("t", RowsQuery(compare("u64", "=", 2**64 - 2)))) == []
 
 
 def test_any_text_is_a_key_and_keys_order_by_code_point(engine):
     engine.create_table(make_spec(schema=make_schema(key=FieldType.STRING)))
     engine.upsert("t", [make_row(key, (1, 0), s=key) for key in ODD_KEYS])
-    assert keys(engine.rows("t", None, ())) == sorted(ODD_KEYS)
+    assert keys(engine.rows("t", RowsQuery())) == sorted(ODD_KEYS)
     assert keys(engine.pool("t", query((0, 0), n=100))) == sorted(ODD_KEYS)
     assert {key: row.fields["s"] for key, row in engine.fetch("t", ODD_KEYS).items()} == {key: key for key in ODD_KEYS}
     for key in ODD_KEYS:
-        assert keys(engine.rows("t", compare("s", "=", key), ())) == [key]
+        assert keys(engine.rows("t", RowsQuery(compare("s", "=", key)))) == [key]
     assert engine.delete("t", ODD_KEYS) == len(ODD_KEYS)
 
 
@@ -183,6 +184,6 @@ def test_many_rewrites_leave_the_same_answers(table):
     table.delete("t", [str(key) for key in range(0, 700, 2)])
     pool = table.pool("t", query((0, 7), n=3))
     assert (keys(pool), pool.frame[SCORE].to_list(), pool.matched) == (["1", "3", "5"], [1, 9, 25], 350)
-    assert table.rows("t", compare("i64", "=", 7), ()).matched == 350
+    assert table.rows("t", RowsQuery(compare("i64", "=", 7))).matched == 350
     assert table.update_fields("t", [Row("0", {}), Row("1", {"i64": 1})]) == ["0"]
-    assert keys(table.rows("t", compare("i64", "=", 1), ())) == ["1"]
+    assert keys(table.rows("t", RowsQuery(compare("i64", "=", 1)))) == ["1"]

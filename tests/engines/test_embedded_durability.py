@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from engine_samples import compare, keys, make_spec, query
 
+from engines.contract import RowsQuery
 from engines.embedded.engine import EmbeddedEngine
 from havengate.types import PK
 
@@ -42,7 +43,7 @@ def apply(state, line):
 def check(data_dir, state):
     """Every acknowledged row is there; only the rows of the one call under way may differ, and only all of them."""
     with EmbeddedEngine.open(data_dir) as engine:
-        frame = engine.rows("t", None, ("i64",)).frame
+        frame = engine.rows("t", RowsQuery(None, ("i64",))).frame
         there = dict(zip(frame[PK], frame["i64"], strict=True))
         changed = {key for key in state.keys() | there.keys() if state.get(key) != there.get(key)}
         versions = {there.get(key) for key in changed}
@@ -55,7 +56,7 @@ def check(data_dir, state):
             assert rows[key].fields["i64"] == version
             assert rows[key].vectors["vector_field"].tolist() == [int(key), abs(version) % 1000]
             assert rows[key].sources == {"vector_field": f"h{abs(version)}"}
-            assert engine.rows("t", compare("i64", "=", version), ()).matched >= 1
+            assert engine.rows("t", RowsQuery(compare("i64", "=", version))).matched >= 1
         return there
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from engine_samples import keys, make_row, make_schema, make_spec, query
 
+from engines.contract import RowsQuery
 from engines.embedded.engine import EmbeddedEngine
 from havengate.types import SCORE, Row
 
@@ -44,7 +45,7 @@ def test_rows_keep_their_vectors_and_their_lack_of_one(engine):
     assert keys(pool) == [str(key) for key in with_vector]
     assert pool.frame[SCORE].to_list() == [key**2 for key in with_vector]
     assert engine.stats("t").vectors == {"vector": len(with_vector), "other": 0}
-    assert engine.rows("t", None, ("i64",)).frame["i64"].to_list() == [version] * ROWS
+    assert engine.rows("t", RowsQuery(None, ("i64",))).frame["i64"].to_list() == [version] * ROWS
 
 
 def test_rows_are_still_found_by_their_keys(engine):
