@@ -15,13 +15,13 @@ from engines.opensearch.tokens import key_token, keyword, kind_bounds, value_tok
 from schemas.table import FieldSpec, FieldType
 
 if TYPE_CHECKING:
-    from havengate.types import CompareOp, Field, Scalar
+    from havengate.types import CompareOp, Field, Range, Scalar
 
 _BOUNDS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 
 
 def present(field: Field) -> Clause:
-    """The field, or the key of a MAP, has a value."""
+    """The field, or the key of a MAP, has a value; of a MAP without a path, any key."""
     if field.path is None:
         return exists(path(field))
     return {"term": {path(field): key_token(field.path)}}
@@ -58,6 +58,21 @@ def ordered(field: Field, spec: FieldSpec, op: CompareOp, value: Scalar) -> Clau
     if math.isinf(number):
         return present(field) if (number > 0) == (op in ("<", "<=")) else NONE
     return {"range": {path(field): {_BOUNDS[op]: number}}}
+
+
+def between(node: Range, spec: FieldSpec) -> Clause:
+    """One clause for both bounds: with two, one value could pass the lower and another the upper."""
+    low: CompareOp = ">=" if node.include_low else ">"
+    high: CompareOp = "<=" if node.include_high else "<"
+    sides = [
+        ordered(node.field, spec, op, bound.value)
+        for op, bound in ((low, node.low), (high, node.high))
+        if bound is not None
+    ]
+    if NONE in sides:
+        return NONE
+    ends = {end: value for side in sides if "range" in side for end, value in side["range"][path(node.field)].items()}
+    return {"range": {path(node.field): ends}} if ends else present(node.field)
 
 
 def path(field: Field) -> str:

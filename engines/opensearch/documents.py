@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engines.checks import rounded
+from engines.frames.words import words
+from engines.opensearch.mapping import has_words
 from engines.opensearch.tokens import keyword, map_tokens
 from havengate.types import Row
 from schemas.table import FieldSpec, FieldType
@@ -27,6 +29,7 @@ def document(schema: TableSchema, row: Row) -> dict[str, Any]:
     return {
         "row": json.dumps(dict(row.fields), ensure_ascii=False, allow_nan=False),
         "fields": {name: _compared(attributes[name], value) for name, value in row.fields.items()},
+        "words": {name: _words(value) for name, value in row.fields.items() if has_words(attributes[name])},
         "sources": dict(row.sources),
         "exact": {name: encode_vector(vector) for name, vector in row.vectors.items()},
         "vectors": {name: vector.tolist() for name, vector in row.vectors.items()},
@@ -56,6 +59,10 @@ def encode_vector(vector: Vector) -> str:
 
 def decode_vector(text: str) -> Vector:
     return np.frombuffer(base64.b64decode(text), _FLOAT).astype(np.float32)
+
+
+def _words(value: Any) -> list[str]:
+    return [" ".join(words(text)) for text in (value if isinstance(value, list) else [value])]
 
 
 def _compared(spec: FieldSpec, value: Value) -> Any:

@@ -9,13 +9,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from engines.checks import DEEPEST, require_operator, single_spec_of, spec_of
+from engines.checks import DEEPEST, range_spec_of, require_operator, single_spec_of, spec_of
 from engines.opensearch import scripts
-from engines.opensearch.comparisons import equals, ordered, path, present
+from engines.opensearch.comparisons import between, equals, ordered, path, present
 from engines.opensearch.dsl import Clause, all_of, any_of, but_not
+from engines.opensearch.operands import literal_beside, program
+from engines.opensearch.texts import contains, match_words
 from havengate.codes import HaCode
 from havengate.errors import RequestError
-from havengate.types import And, Compare, CompareOp, Expr, Field, In, Literal, Not, Or, Scalar
+from havengate.types import (
+    And,
+    Arith,
+    Compare,
+    CompareOp,
+    Contains,
+    Exists,
+    Expr,
+    Field,
+    In,
+    Literal,
+    Match,
+    Not,
+    Or,
+    Range,
+    Scalar,
+)
 
 if TYPE_CHECKING:
     from schemas.table import TableSchema
@@ -48,23 +66,41 @@ def _compile(node: Expr, schema: TableSchema, *, truth: bool, depth: int) -> Cla
         case Compare():
             require_operator(node.op)
             return _compare(node, schema, truth=truth)
-        case In(field, literals):
-            clause = equals(field, spec_of(field, schema), [literal.value for literal in literals])
-            return _wanted(field, clause, truth=truth)
+        case Exists(field):
+            spec_of(field, schema, any_key=True)
+            return _two_valued(present(field), truth=truth)
+        case Match():
+            return _two_valued(match_words(node, schema), truth=truth)
+        case In() | Range() | Contains():
+            return _wanted(node.field, _of_field(node, schema), truth=truth)
         case _:
             raise RequestError(f"a filter node that this engine does not know: {node!r}", code=HaCode.FILTER_CLAUSE)
+
+
+def _of_field(node: In | Range | Contains, schema: TableSchema) -> Clause:
+    """Holds where the node is true."""
+    match node:
+        case In(field, literals):
+            return equals(field, spec_of(field, schema), [literal.value for literal in literals])
+        case Range():
+            return between(node, range_spec_of(node, schema))
+        case Contains():
+            return contains(node, schema)
 
 
 def _compare(node: Compare, schema: TableSchema, *, truth: bool) -> Clause:
     match node.left, node.right:
         case Field() as field, Literal(value):
             return _compare_field(field, node.op, value, schema, truth=truth)
-        case Literal(value), Field() as field:
-            return _compare_field(field, _FLIPS.get(node.op, node.op), value, schema, truth=truth)
-        case Field() as left, Field() as right:
-            return _compare_fields(left, node.op, right, schema, truth=truth)
+        case Literal(), Field() | Arith():
+            turned = Compare(_FLIPS.get(node.op, node.op), node.right, node.left)
+            return _compare(turned, schema, truth=truth)
+        case Field() as left, Field() as right if single_spec_of(left, schema).type.is_string:
+            if not single_spec_of(right, schema).type.is_string:
+                raise _kinds_differ()
+            return _script(scripts.TEXTS, path(left), node.op, path(right), truth=truth)
         case _:
-            raise RequestError("neither side is a field", code=HaCode.EXPRESSION_LR_ALL_CONST_VALUE)
+            return _compare_numbers(node, schema, truth=truth)
 
 
 def _compare_field(field: Field, op: CompareOp, value: Scalar, schema: TableSchema, *, truth: bool) -> Clause:
@@ -74,18 +110,30 @@ def _compare_field(field: Field, op: CompareOp, value: Scalar, schema: TableSche
     return _wanted(field, ordered(field, spec, op, value), truth=truth)
 
 
+def _compare_numbers(node: Compare, schema: TableSchema, *, truth: bool) -> Clause:
+    for side in (node.left, node.right):
+        if isinstance(side, Field) and single_spec_of(side, schema).type.is_string:
+            raise _kinds_differ()
+    left = program(node.left, schema)
+    right = literal_beside(node.right.value, left) if isinstance(node.right, Literal) else program(node.right, schema)
+    if not left.has_field and not right.has_field:
+        raise RequestError("neither side has a field", code=HaCode.EXPRESSION_LR_ALL_CONST_VALUE)
+    return _script(scripts.NUMBERS, left.steps, node.op, right.steps, truth=truth)
+
+
+def _script(source: str, left: object, op: CompareOp, right: object, *, truth: bool) -> Clause:
+    signs = _SIGNS[op] if truth else frozenset({-1, 0, 1}) - _SIGNS[op]
+    params = {"left": left, "right": right, "signs": sorted(signs)}
+    return {"script": {"script": {"lang": "painless", "source": source, "params": params}}}
+
+
 def _wanted(field: Field, clause: Clause, *, truth: bool) -> Clause:
     return clause if truth else but_not(present(field), clause)
 
 
-def _compare_fields(left: Field, op: CompareOp, right: Field, schema: TableSchema, *, truth: bool) -> Clause:
-    kinds = single_spec_of(left, schema).type, single_spec_of(right, schema).type
-    if kinds[0].is_string != kinds[1].is_string:
-        raise RequestError("text compared with a number", code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH)
-    signs = _SIGNS[op] if truth else frozenset({-1, 0, 1}) - _SIGNS[op]
-    script = {
-        "lang": "painless",
-        "source": scripts.TEXTS if kinds[0].is_string else scripts.NUMBERS,
-        "params": {"left": path(left), "right": path(right), "signs": sorted(signs)},
-    }
-    return {"script": {"script": script}}
+def _two_valued(clause: Clause, *, truth: bool) -> Clause:
+    return clause if truth else {"bool": {"must_not": [clause]}}
+
+
+def _kinds_differ() -> RequestError:
+    return RequestError("text compared with a number", code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH)

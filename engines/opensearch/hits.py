@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from engines.frames.columns import column, dtype
+from engines.frames.columns import columns, dtype
 from engines.opensearch.bodies import mark_name
 from havengate.types import FIELDS, KEY, MARK, PK, SCORE
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def frame(
-    schema: TableSchema, hits: Hits, columns: Sequence[str], marks: int, scores: Sequence[float] | None = None
+    schema: TableSchema, hits: Hits, names: Sequence[str], marks: int, scores: Sequence[float] | None = None
 ) -> pl.DataFrame:
     """PK, KEY, SCORE where there are scores, FIELDS, the columns asked for and the marks, in the order of the hits."""
     texts = [hit["_source"]["row"] for hit in hits]
-    by_sort = schema.key_type.is_integer and set(columns) <= {schema.primary_key}
+    by_sort = schema.key_type.is_integer and set(names) <= {schema.primary_key}
     # Reading the JSON of every row costs more than the rest of a search; an integer key comes as a sort value.
     rows = [{schema.primary_key: hit["sort"][-1]} for hit in hits] if by_sort else [json.loads(text) for text in texts]
     keys = [row[schema.primary_key] for row in rows]
@@ -34,7 +34,7 @@ def frame(
             pl.Series(KEY, keys, dtype=dtype(schema.fields[schema.primary_key])),
             *([] if scores is None else [pl.Series(SCORE, scores, dtype=pl.Float64)]),
             pl.Series(FIELDS, texts, dtype=pl.String),
-            *(column(schema.fields[name], rows) for name in columns),
+            *columns(schema, names, rows),
             *(pl.Series(f"{MARK}{mark}", held(hits, mark_name(mark)), dtype=pl.Boolean) for mark in range(marks)),
         ]
     )

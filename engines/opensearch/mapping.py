@@ -2,9 +2,15 @@
 
 row      the fields as they came, as JSON text: what is given back
 fields   the same values as they compare: FLOAT rounded to 32 bits, MAP as tokens (tokens.py)
+words    the words of TEXT fields, one text for each value, made by engines/frames/words.py and parted by blanks
 sources  content hashes of pictures by vector field
 exact    vectors as Base64 of big-endian float32, with doc values: what scores are computed from
 vectors  vectors for the approximate search; left out of _source, since ``exact`` says the same in a quarter
+
+Words are cut here and not by an analyser of the cluster: which rows Match finds must not depend on the engine, nor
+on the plugins and versions of the nodes. The whitespace analyser leaves them alone; a position gap between values
+keeps a phrase inside one. People who search in Dashboards type whole texts: for those the standard analyser cuts
+ideographs one by one, as our words are cut.
 """
 
 from __future__ import annotations
@@ -40,6 +46,13 @@ _TYPES: Mapping[FieldType, str] = {
     FieldType.MAP: "keyword",
 }
 _SPACES = {"SquaredEuclidean": "l2", "InnerProduct": "innerproduct"}
+_WORDS = {
+    "type": "text",
+    "analyzer": "whitespace",
+    "search_analyzer": "standard",
+    "position_increment_gap": 100,
+    "norms": False,
+}
 _SHOWN_ONLY = {"type": "keyword", "index": False, "doc_values": False}
 
 
@@ -75,7 +88,8 @@ def mappings(spec: TableSpec) -> dict[str, Any]:
         "_source": {"excludes": ["vectors"]},
         "properties": {
             "row": _SHOWN_ONLY,
-            "fields": _object({name: _field(field) for name, field in schema.attribute_fields.items()}),
+            "fields": _object({name: {"type": _TYPES[field.type]} for name, field in schema.attribute_fields.items()}),
+            "words": _object({name: _WORDS for name, field in schema.attribute_fields.items() if has_words(field)}),
             "sources": _object({name: {"type": "keyword"} for name in vectors}),
             "exact": _object({name: {"type": "binary", "doc_values": True} for name in vectors}),
             "vectors": _object({name: _vector(index) for name, index in vectors.items()}),
@@ -92,11 +106,8 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
-def _field(spec: FieldSpec) -> dict[str, Any]:
-    mapped: dict[str, Any] = {"type": _TYPES[spec.type]}
-    if spec.type is FieldType.TEXT:
-        mapped["fields"] = {"words": {"type": "text", "analyzer": "cjk"}}
-    return mapped
+def has_words(spec: FieldSpec) -> bool:
+    return spec.type is FieldType.TEXT
 
 
 def _vector(index: VectorIndex) -> dict[str, Any]:

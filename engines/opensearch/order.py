@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engines.checks import single_spec_of
+from engines.checks import sort_field
 from engines.opensearch import scripts
-from havengate.codes import HaCode
-from havengate.errors import RequestError
-from havengate.types import Field
 from schemas.table import FieldType
 
 if TYPE_CHECKING:
@@ -26,10 +23,9 @@ def order(schema: TableSchema, keys: Iterable[SortKey]) -> list[dict[str, Any]]:
 
 
 def _parts(schema: TableSchema, key: SortKey) -> Iterator[dict[str, Any]]:
-    if not isinstance(key.by, Field):
-        raise RequestError("rows are sorted by fields only", code=HaCode.SORT_NO_DESCRIPTION, span=key.span)
-    field = f"fields.{key.by.name}"
-    if single_spec_of(key.by, schema).type in _SENTINELS:
+    spec = sort_field(key, schema)
+    field = f"fields.{spec.name}"
+    if spec.type in _SENTINELS:
         # Lucene sorts a missing number as the type's first or last, which a row may hold.
         script = {"lang": "painless", "source": scripts.MISSING, "params": {"field": field}}
         yield {"_script": {"type": "number", "order": "asc", "script": script}}

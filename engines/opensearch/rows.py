@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engines.checks import check_columns
+from engines.checks import check_rows_query, require_most
 from engines.opensearch import bodies, hits
 from engines.opensearch.mapping import WINDOW
 from engines.opensearch.searches import total
-from havengate.codes import HaCode
-from havengate.errors import RequestError
 from havengate.types import Pool
 
 if TYPE_CHECKING:
@@ -22,14 +20,11 @@ if TYPE_CHECKING:
 
 def matching_rows(searches: Searches, alias: str, schema: TableSchema, query: RowsQuery) -> Pool:
     """The rows of ``query`` in its order. Raises RequestError for what the table lacks and for too many rows."""
-    check_columns(schema, query.columns)
+    check_rows_query(query, schema)
     answer = searches.one(alias, bodies.matching(schema, query, _size(query, 0)))
     found, matched = list(answer["hits"]["hits"]), total(answer)
-    if query.limit is None and query.most is not None and matched > query.most:
-        raise RequestError(
-            f"{matched} rows match, at most {query.most} can be sorted or grouped; a filter helps",
-            code=HaCode.OVER_RETURN_HITS_LIMIT,
-        )
+    if query.limit is None:
+        require_most(matched, query.most)
     if len(found) < (matched if query.limit is None else min(query.limit, matched)):
         found, matched = _pages(searches, alias, schema, query)
     return Pool(hits.frame(schema, found, query.columns, len(query.marks)), matched)

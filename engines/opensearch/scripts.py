@@ -13,10 +13,10 @@ int compareIntegers(def a, def b) {
   if (a instanceof BigInteger || b instanceof BigInteger) {
     return new BigInteger(a.toString()).compareTo(new BigInteger(b.toString()));
   }
-  return Long.compare((long) a, (long) b);
+  return Long.compare(((Number) a).longValue(), ((Number) b).longValue());
 }
 int compareIntegerWithDouble(def a, double b) {
-  if (a instanceof BigInteger == false) { return compareWithDouble((long) a, b); }
+  if (a instanceof BigInteger == false) { return compareWithDouble(((Number) a).longValue(), b); }
   BigInteger large = (BigInteger) a;
   if (large.bitLength() < 64) { return compareWithDouble(large.longValue(), b); }
   if (b < 9223372036854775808.0) { return 1; }
@@ -34,10 +34,52 @@ int compare(def a, def b) {
   }
   return b instanceof Double ? compareIntegerWithDouble(a, (double) b) : compareIntegers(a, b);
 }
-def left = doc[params.left];
-def right = doc[params.right];
-if (left.size() == 0 || right.size() == 0) { return false; }
-int sign = compare(left.value, right.value);
+double real(def a) { return a instanceof Double ? (double) a : (double) ((Number) a).longValue(); }
+def ofReals(String op, double a, double b) {
+  if (op == '+') { return a + b; }
+  if (op == '-') { return a - b; }
+  if (op == '*') { return a * b; }
+  if (b == 0) { return null; }
+  return a / b;
+}
+def ofIntegers(String op, long a, long b) {
+  if (op == '+') { return a + b; }
+  if (op == '-') { return a - b; }
+  if (op == '*') { return a * b; }
+  if (op == '&') { return a & b; }
+  if (op == '|') { return a | b; }
+  if (op == '^') { return a ^ b; }
+  if (b == 0) { return null; }
+  return a / b;
+}
+def result(String op, def a, def b) {
+  if (a == null || b == null) { return null; }
+  if (a instanceof Double || b instanceof Double) { return ofReals(op, real(a), real(b)); }
+  return ofIntegers(op, ((Number) a).longValue(), ((Number) b).longValue());
+}
+def number(def a) { return a instanceof String ? (def) Double.parseDouble(a) : a; }
+def evaluate(List program, Map doc) {
+  List stack = new ArrayList();
+  for (def step : program) {
+    String kind = step[0];
+    if (kind == 'field') {
+      def values = doc[step[1]];
+      stack.add(values.size() == 0 ? null : values.value);
+    } else if (kind == 'number') {
+      stack.add(number(step[1]));
+    } else {
+      def b = stack.remove(stack.size() - 1);
+      def a = stack.remove(stack.size() - 1);
+      stack.add(result(kind, a, b));
+    }
+  }
+  def last = stack[0];
+  return last instanceof Double && Double.isNaN((double) last) ? null : last;
+}
+def left = evaluate(params.left, doc);
+def right = evaluate(params.right, doc);
+if (left == null || right == null) { return false; }
+int sign = compare(left, right);
 return params.signs.contains(sign < 0 ? -1 : sign > 0 ? 1 : 0);
 """
 

@@ -1,11 +1,12 @@
 """Values as keyword terms whose order is the values' order.
 
 A keyword of Lucene holds at most 32,766 bytes, so longer text keeps its beginning and a hash: equality stays exact,
-and order is that of the first 32,000 bytes.
+order is that of the first 32,000 bytes (24,000 in a MAP), and no more than those are searched for parts. The hash is
+spelled in characters of private use, so that no part of a real text is found in it.
 
-A MAP is one keyword field of tokens: ``key NUL NUL`` says that the key has a value, ``... t text`` and ``... n number``
-are its values. A number is its nearest double as sortable hex, then how far it lies from that double, so that
-integers of 64 bits and doubles stand in one exact order.
+A MAP is one keyword field of tokens: ``key NUL NUL`` says that the key has a value, ``... l`` that it holds a list,
+``... t text`` and ``... n number`` are its values. A number is its nearest double as sortable hex, then how far it
+lies from that double, so that integers of 64 bits and doubles stand in one exact order.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _MAP_KEY_BYTES = 4_000
 _SIGN = 1 << 63
 _ALL = (1 << 64) - 1
 _FARTHEST = 0x7FFF
+_PRIVATE = {byte: 0x10FE00 + byte for byte in range(256)}
 
 
 def keyword(text: str) -> str:
@@ -47,8 +49,18 @@ def key_token(key: str) -> str:
 
 def value_token(key: str, value: Scalar) -> str:
     if isinstance(value, str):
-        return f"{key_token(key)}t{_folded(value, _MAP_TEXT_BYTES)}"
+        return f"{text_token_start(key)}{_folded(value, _MAP_TEXT_BYTES)}"
     return f"{key_token(key)}n{_sortable(value)}"
+
+
+def list_token(key: str) -> str:
+    """Is among a MAP's tokens exactly where the key holds a list of values."""
+    return f"{key_token(key)}l"
+
+
+def text_token_start(key: str) -> str:
+    """What the tokens of a key's texts begin with."""
+    return f"{key_token(key)}t"
 
 
 def kind_bounds(key: str, value: Scalar) -> tuple[str, str]:
@@ -59,6 +71,8 @@ def kind_bounds(key: str, value: Scalar) -> tuple[str, str]:
 
 def _tokens(value: Mapping[str, Any]) -> Iterator[str]:
     for key, held in value.items():
+        if isinstance(held, list) and held:
+            yield list_token(key)
         for item in held if isinstance(held, list) else (held,):
             yield key_token(key)
             yield value_token(key, item)
@@ -76,4 +90,5 @@ def _folded(text: str, limit: int) -> str:
     data = text.encode()
     if len(data) <= limit:
         return text
-    return f"{data[:limit].decode(errors='ignore')}\x00{hashlib.sha256(data).hexdigest()}"
+    spelled = hashlib.sha256(data).digest().decode("latin-1").translate(_PRIVATE)
+    return data[:limit].decode(errors="ignore") + spelled
