@@ -3,179 +3,137 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, TypeVar
 from typing import Literal as OneOf
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, StrictInt, StrictStr, ValidationError, model_validator
+from pydantic import BaseModel, Discriminator, FiniteFloat, Tag, ValidationError
 from pydantic import Field as Spec
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError
+from havengate.expr_models import ArithModel, ExprModel, Model, NumberJson, field_of
+from havengate.query_models import NodeModel
 from havengate.types import (
-    DEFAULT_N,
-    And,
-    AndNot,
-    BoolNode,
-    Compare,
-    CompareOp,
-    Expr,
-    Field,
-    In,
-    Literal,
-    Not,
+    Aggregate,
+    AggregateFunction,
+    AggregateName,
+    Distinct,
     Operand,
-    Or,
-    Payload,
-    PicturePayload,
-    StoredIdPayload,
-    TextPayload,
-    VectorPayload,
-    VectorTerm,
+    Rank,
+    SearchPlan,
+    SortKey,
 )
 
-_MAX_ITEMS = 10_000
 _MAX_DEPTH = 100
+_MAX_LISTED = 1000
+"""More keys, functions, limits or aggregates than any table takes."""
+RANK = "RANK"
 ModelT = TypeVar("ModelT", bound=BaseModel)
-ScalarJson = StrictStr | StrictInt | FiniteFloat
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+def _form(value: object) -> str | None:
+    return "<field>" if isinstance(value, str) else "<arith>" if isinstance(value, dict) else None
 
 
-class _OneKind(_Model):
-    """An object with exactly one key."""
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        values = [getattr(self, name) for name in self.model_fields_set]
-        if len(values) != 1 or values[0] is None:
-            known = ", ".join(field.alias or name for name, field in type(self).model_fields.items())
-            raise ValueError(f"exactly one of {known}")
-        return self
+ByJson = Annotated[
+    Annotated[str, Tag("<field>")] | Annotated[ArithModel, Tag("<arith>")],
+    Discriminator(
+        _form, custom_error_type="by", custom_error_message='the name of a field or {{"arith": …}} is needed'
+    ),
+]
+"""What to sort, group or compute by; unlike an operand's, a text here names a field."""
 
 
-class TermModel(_Model):
-    index: str
-    vectors: list[list[FiniteFloat]] | None = Spec(None)
-    text: str | None = None
-    picture: str | None = None
-    stored_id: str | None = None
-    n: int = DEFAULT_N
-    score_threshold: FiniteFloat | None = None
-    search_params: dict[str, Any] = {}
-    categories: list[str] = []
-
-    @model_validator(mode="after")
-    def _one_payload(self) -> Self:
-        given = [v for v in (self.vectors, self.text, self.picture, self.stored_id) if v is not None]
-        if len(given) != 1:
-            raise ValueError("exactly one of vectors, text, picture, stored_id")
-        return self
-
-    def to_term(self) -> VectorTerm:
-        return VectorTerm(
-            index=self.index,
-            payload=self._payload(),
-            n=self.n,
-            score_threshold=self.score_threshold,
-            search_params=self.search_params,
-            categories=tuple(self.categories),
-        )
-
-    def _payload(self) -> Payload:
-        if self.vectors is not None:
-            return VectorPayload(tuple(tuple(vector) for vector in self.vectors))
-        if self.text is not None:
-            return TextPayload(self.text)
-        if self.picture is not None:
-            return PicturePayload(self.picture)
-        return StoredIdPayload(self.stored_id or "")
+def _by(value: str | ArithModel) -> Operand:
+    return field_of(value) if isinstance(value, str) else value.to_operand()
 
 
-class NodeModel(_OneKind):
-    vector: TermModel | None = None
-    all_of: list[NodeModel] | None = Spec(None, alias="and", min_length=1, max_length=_MAX_ITEMS)
-    any_of: list[NodeModel] | None = Spec(None, alias="or", min_length=1, max_length=_MAX_ITEMS)
-    andnot: tuple[NodeModel, NodeModel] | None = Spec(None, strict=False)
-
-    def to_node(self) -> BoolNode:
-        if self.vector is not None:
-            return self.vector.to_term()
-        if self.andnot is not None:
-            keep, drop = self.andnot
-            return AndNot(keep.to_node(), drop.to_node())
-        if self.all_of is not None:
-            return And(tuple(item.to_node() for item in self.all_of))
-        return Or(tuple(item.to_node() for item in self.any_of or ()))
-
-
-class FieldModel(_Model):
-    field: str
-
-    def to_field(self) -> Field:
-        name, dot, path = self.field.partition(".")
-        return Field(name, path if dot else None)
-
-
-OperandJson = FieldModel | ScalarJson
-
-
-class CompareModel(_Model):
-    op: CompareOp
-    left: OperandJson
-    right: OperandJson
-
-    def to_expr(self) -> Compare:
-        return Compare(self.op, _operand(self.left), _operand(self.right))
-
-
-class InModel(FieldModel):
-    values: Annotated[list[ScalarJson], Spec(min_length=1, max_length=_MAX_ITEMS)]
-
-    def to_expr(self) -> In:
-        return In(self.to_field(), tuple(Literal(value) for value in self.values))
-
-
-class ExprModel(_OneKind):
-    compare: CompareModel | None = None
-    member: InModel | None = Spec(None, alias="in")
-    negated: ExprModel | None = Spec(None, alias="not")
-    all_of: list[ExprModel] | None = Spec(None, alias="and", min_length=1, max_length=_MAX_ITEMS)
-    any_of: list[ExprModel] | None = Spec(None, alias="or", min_length=1, max_length=_MAX_ITEMS)
-
-    def to_expr(self) -> Expr:
-        if self.compare is not None:
-            return self.compare.to_expr()
-        if self.member is not None:
-            return self.member.to_expr()
-        if self.negated is not None:
-            return Not(self.negated.to_expr())
-        if self.all_of is not None:
-            return And(tuple(item.to_expr() for item in self.all_of))
-        return Or(tuple(item.to_expr() for item in self.any_of or ()))
-
-
-class SortModel(_Model):
-    by: str = "RANK"
+class SortModel(Model):
+    by: ByJson = RANK
     descending: bool = True
 
+    def to_key(self) -> SortKey:
+        return SortKey(None if self.by == RANK else _by(self.by), self.descending)
 
-class RankModel(_Model):
+
+class FunctionModel(Model):
+    name: AggregateName
+    value: ByJson | None = None
+
+    def to_function(self) -> AggregateFunction:
+        return AggregateFunction(self.name, None if self.value is None else _by(self.value))
+
+
+class AggregateModel(Model):
+    keys: list[ByJson] = Spec(min_length=1, max_length=_MAX_LISTED)
+    functions: list[FunctionModel] = Spec(min_length=1, max_length=_MAX_LISTED)
+    ranges: list[NumberJson] = Spec([], max_length=_MAX_LISTED)
+    filter: ExprModel | None = None
+    max_group: int = 1000
+
+    def to_aggregate(self) -> Aggregate:
+        return Aggregate(
+            keys=tuple(_by(key) for key in self.keys),
+            functions=tuple(function.to_function() for function in self.functions),
+            ranges=tuple(self.ranges),
+            filter=None if self.filter is None else self.filter.to_expr(),
+            max_group=self.max_group,
+        )
+
+
+class DistinctModel(Model):
+    key: ByJson
+    count: int = 1
+    times: int = 1
+    reserved: bool = True
+    filter: ExprModel | None = None
+    update_total: bool = False
+    grades: list[FiniteFloat] = Spec([], max_length=_MAX_LISTED)
+
+    def to_distinct(self) -> Distinct:
+        return Distinct(
+            key=_by(self.key),
+            count=self.count,
+            times=self.times,
+            reserved=self.reserved,
+            filter=None if self.filter is None else self.filter.to_expr(),
+            update_total=self.update_total,
+            grades=tuple(self.grades),
+        )
+
+
+class RankModel(Model):
     proxima_score: str | None = None
 
 
-class PlanModel(_Model):
+class PlanModel(Model):
     version: OneOf[1] = 1
     table: str | None = None
     query: NodeModel | None = None
     filter: ExprModel | None = None
     filter_mode: OneOf["pre", "post"] = "pre"
     rank: RankModel = RankModel()
-    sort: Annotated[list[SortModel], Spec(min_length=1, max_length=16)] = [SortModel()]
+    sort: list[SortModel] = Spec([SortModel()], min_length=1, max_length=16)
+    distinct: DistinctModel | None = None
+    aggregates: list[AggregateModel] = Spec([], max_length=_MAX_LISTED)
     offset: int = 0
     limit: int = 10
     output_fields: list[str] | None = None
+
+    def to_plan(self, table: str) -> SearchPlan:
+        return SearchPlan(
+            table=table,
+            query=None if self.query is None else self.query.to_node(),
+            filter=None if self.filter is None else self.filter.to_expr(),
+            filter_mode=self.filter_mode,
+            rank=Rank(self.rank.proxima_score),
+            sort=tuple(key.to_key() for key in self.sort),
+            distinct=None if self.distinct is None else self.distinct.to_distinct(),
+            aggregates=tuple(aggregate.to_aggregate() for aggregate in self.aggregates),
+            offset=self.offset,
+            limit=self.limit,
+            output_fields=None if self.output_fields is None else tuple(self.output_fields),
+        )
 
 
 def read_model(model: type[ModelT], body: Mapping[str, Any]) -> ModelT:
@@ -185,12 +143,8 @@ def read_model(model: type[ModelT], body: Mapping[str, Any]) -> ModelT:
         return model.model_validate(body)
     except ValidationError as error:
         first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"]) or "body"
+        path = ".".join(str(part) for part in first["loc"] if not str(part).startswith("<")) or "body"
         raise RequestError(f"{path}: {first['msg']}", code=HaCode.PARSE_SYNTAX) from error
-
-
-def _operand(value: OperandJson) -> Operand:
-    return value.to_field() if isinstance(value, FieldModel) else Literal(value)
 
 
 def _check_depth(body: object) -> None:

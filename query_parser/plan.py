@@ -50,7 +50,18 @@ def plan_request(request: HaRequest, resolve: Resolve, *, index_aliases: frozens
     rank, mode = _rank(request, indexes), _filter_mode(request)
     warnings = _warnings((*request.remarks, *planner.remarks), table.settings)
     config = request.config
-    return SearchPlan(table.name, query, condition, mode, rank, sort, config.start, config.hit, output, warnings)
+    return SearchPlan(
+        table=table.name,
+        query=query,
+        filter=condition,
+        filter_mode=mode,
+        rank=rank,
+        sort=sort,
+        offset=config.start,
+        limit=config.hit,
+        output_fields=output,
+        warnings=warnings,
+    )
 
 
 def _table(request: HaRequest, resolve: Resolve) -> Table:
