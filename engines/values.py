@@ -85,6 +85,17 @@ def merge_rows(old: Row, patch: Row) -> Row:
     return Row(old.pk, {**old.fields, **patch.fields}, {**old.vectors, **patch.vectors}, {**kept, **patch.sources})
 
 
+def known_part(schema: TableSchema, row: Row) -> Row:
+    """The row without what the schema lacks."""
+    attributes, vectors = schema.attribute_fields, schema.vector_fields
+    return Row(
+        row.pk,
+        {name: value for name, value in row.fields.items() if name in attributes},
+        {name: vector for name, vector in row.vectors.items() if name in vectors},
+        {name: source for name, source in row.sources.items() if name in vectors},
+    )
+
+
 def _check_value(spec: FieldSpec, value: Any, where: str) -> None:
     if spec.type is FieldType.MAP:
         return _check_map(value, where)

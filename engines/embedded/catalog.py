@@ -1,7 +1,8 @@
 """Tables as folders: ``tables/<name>/<generation>/`` holds rows.sqlite and table.json.
 
-The file ``current`` beside the generations names the one in use. A table is made in a folder that no
-table's name can mean and appears by one rename; it goes the same way back.
+The file ``current`` beside the generations names the one in use and, on lines of their own, those that are kept: a
+folder that it does not name is no generation. Tables and generations are made in folders that no name can mean and
+appear by one rename; they go the same way back.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import os
 import re
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from engines.checks import is_table_name, require_table_name
 from engines.codec import decode_spec, encode_spec
 from engines.embedded.store import RowStore
-from havengate.errors import EngineError
+from havengate.errors import EngineError, UnknownGeneration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,10 +27,11 @@ if TYPE_CHECKING:
 
 _FIRST = "g1"
 _NEW, _DROPPED = ".new-", ".dropped-"
+_NUMBERED = re.compile(r"g[0-9]+", re.ASCII)
 
 
 class Catalog:
-    """The folder ``tables`` of a data folder. Calls that change it are serialised by the caller."""
+    """The folder ``tables`` of a data folder. The caller serialises calls that change it, or one table of it."""
 
     def __init__(self, data_dir: Path) -> None:
         self._root = data_dir / "tables"
@@ -63,24 +67,78 @@ class Catalog:
         _sync(self._root)
         shutil.rmtree(dropped)
 
-    def folder(self, name: str) -> Path:
-        """The current generation of a table that exists."""
+    def generations(self, name: str) -> tuple[str, ...]:
+        """The current one, then those that are kept."""
         pointer = self._root / name / "current"
-        generation = pointer.read_text().strip()
-        if not re.fullmatch(r"g[0-9]+", generation):
-            raise EngineError(f"{pointer} names no generation: {generation!r}; restore it from a backup")
-        return self._root / name / generation
+        listed = tuple(pointer.read_text().split())
+        if not listed or not all(map(_NUMBERED.fullmatch, listed)):
+            raise EngineError(f"{pointer} names no generation: {listed}; restore it from a backup")
+        return listed
 
-    def read_spec(self, name: str) -> TableSpec:
-        path = self.folder(name) / "table.json"
+    def folder(self, name: str, generation: str | None = None) -> Path:
+        """Of the current generation, or of another. Raises UnknownGeneration."""
+        listed = self.generations(name)
+        if generation is not None and generation not in listed:
+            known = ", ".join(sorted(listed, key=age))
+            raise UnknownGeneration(f"table {name!r} has no generation {generation!r}; there are: {known}")
+        return self._root / name / (generation or listed[0])
+
+    @contextmanager
+    def building(self, spec: TableSpec) -> Iterator[tuple[str, Path, Path]]:
+        """The table's next generation: its name, the folder to fill, and the folder that this becomes at the end.
+
+        It counts once ``use`` names it.
+        """
+        self.clear(spec.name)
+        generation = f"g{max(map(age, self.generations(spec.name))) + 1}"
+        finished = self._root / spec.name / generation
+        built = self._root / spec.name / f"{_NEW}{uuid.uuid4().hex}"
+        built.mkdir()
+        try:
+            yield generation, built, finished
+            _write_durably(built / "table.json", encode_spec(spec))
+            for path in (*built.iterdir(), built):
+                _sync(path)
+            built.rename(finished)
+            _sync(self._root / spec.name)
+        except BaseException:
+            shutil.rmtree(built, ignore_errors=True)
+            raise
+
+    def use(self, name: str, generation: str) -> None:
+        """Makes a finished generation the current one."""
+        self._list(name, generation, *(kept for kept in self.generations(name) if kept != generation))
+
+    def drop_generation(self, name: str, generation: str) -> None:
+        """Of one that is not current."""
+        listed = self.generations(name)
+        self._list(name, *(kept for kept in listed if kept != generation))
+        dropped = self._root / name / f"{_DROPPED}{uuid.uuid4().hex}"
+        (self._root / name / generation).rename(dropped)
+        shutil.rmtree(dropped)
+
+    def clear(self, name: str) -> None:
+        """Removes what a change left that came to no end; folders that were restored by hand stay."""
+        newest = max(map(age, self.generations(name)))
+        for entry in (self._root / name).iterdir():
+            unlisted = _NUMBERED.fullmatch(entry.name) and age(entry.name) > newest
+            if entry.is_dir() and (unlisted or entry.name.startswith((_NEW, _DROPPED))):
+                shutil.rmtree(entry)
+
+    def read_spec(self, name: str, generation: str | None = None) -> TableSpec:
+        path = self.folder(name, generation) / "table.json"
         return decode_spec(path.read_text(encoding="utf-8"), str(path))
 
     def write_spec(self, spec: TableSpec) -> None:
-        path = self.folder(spec.name) / "table.json"
-        fresh = path.with_suffix(".new")
-        _write_durably(fresh, encode_spec(spec))
-        fresh.replace(path)
-        _sync(path.parent)
+        _replace(self.folder(spec.name) / "table.json", encode_spec(spec))
+
+    def _list(self, name: str, *generations: str) -> None:
+        _replace(self._root / name / "current", "\n".join(generations))
+
+
+def age(generation: str) -> int:
+    """Later ones have larger numbers."""
+    return int(generation.removeprefix("g"))
 
 
 def _write_durably(path: Path, text: str) -> None:
@@ -88,6 +146,13 @@ def _write_durably(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".new")
+    _write_durably(fresh, text)
+    fresh.replace(path)
+    _sync(path.parent)
 
 
 def _sync(path: Path) -> None:

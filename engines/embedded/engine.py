@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from engines.embedded import generations
 from engines.embedded.catalog import Catalog
 from engines.embedded.edge import translated
 from engines.embedded.lock import FolderLock
 from engines.embedded.pool import matching_rows, nearest_rows
-from engines.embedded.table import Table
+from engines.embedded.table import Replaced, Table
 from havengate.errors import EngineError, TableExists, UnknownTable
 
 if TYPE_CHECKING:
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from engines.contract import PoolQuery, RowsQuery, TableSpec, TableStats
+    from engines.contract import Generation, PoolQuery, Progress, RowsQuery, TableSpec, TableStats
     from havengate.types import Pool, Row, Vector
     from schemas.settings import TableSettings
+
+T = TypeVar("T")
 
 
 class EmbeddedEngine:
@@ -88,47 +90,70 @@ class EmbeddedEngine:
         return self._table(name).spec
 
     def set_settings(self, name: str, settings: TableSettings) -> None:
-        table = self._table(name)
-        with self._changing(f"changing table {name!r}"):
-            spec = replace(table.spec, settings=settings)
-            self._catalog.write_spec(spec)
-            table.spec = spec
+        self._on(name, lambda table: table.set_settings(self._catalog, settings))
 
     def upsert(self, name: str, rows: Sequence[Row]) -> None:
-        self._table(name).upsert(rows)
+        self._on(name, lambda table: table.upsert(rows))
 
     def update_fields(self, name: str, patches: Sequence[Row]) -> list[str]:
-        return self._table(name).update_fields(patches)
+        return self._on(name, lambda table: table.update_fields(patches))
 
     def delete(self, name: str, pks: Iterable[str]) -> int:
-        return self._table(name).delete(pks)
+        asked = list(dict.fromkeys(pks))
+        return self._on(name, lambda table: table.delete(asked))
 
     def fetch(self, name: str, pks: Sequence[str], vector_fields: Iterable[str] = ()) -> dict[str, Row]:
-        return self._table(name).fetch(pks, list(vector_fields))
+        fields = list(vector_fields)
+        return self._on(name, lambda table: table.fetch(pks, fields))
 
     def vectors_by_source(self, name: str, field: str, hashes: Iterable[str]) -> dict[str, Vector]:
-        return self._table(name).vectors_by_source(field, list(hashes))
+        asked = list(hashes)
+        return self._on(name, lambda table: table.vectors_by_source(field, asked))
 
     def pool(self, name: str, query: PoolQuery) -> Pool:
-        table = self._table(name)
-        return nearest_rows(table.snapshot, table.spec.schema, query)
+        return self._on(name, lambda table: nearest_rows(table.snapshot, table.spec.schema, query))
 
     def rows(self, name: str, query: RowsQuery) -> Pool:
-        table = self._table(name)
-        return matching_rows(table.snapshot, table.spec.schema, query)
+        return self._on(name, lambda table: matching_rows(table.snapshot, table.spec.schema, query))
 
     def stats(self, name: str) -> TableStats:
-        return self._table(name).stats()
+        return self._on(name, lambda table: table.stats())
+
+    def generations(self, name: str) -> list[Generation]:
+        with translated(f"listing generations of table {name}"):
+            return self._on(name, lambda _: generations.listed(self._catalog, name))
+
+    def change_table(self, name: str, spec: TableSpec, progress: Progress) -> Generation:
+        with translated(f"changing table {name}"):
+            made = self._on(name, lambda table: generations.change(table, self._catalog, spec, progress))
+            return generations.describe(self._catalog, name, made, current=True)
+
+    def use_generation(self, name: str, generation: str) -> None:
+        with translated(f"changing table {name}"):
+            self._on(name, lambda table: generations.use(table, self._catalog, generation))
+
+    def drop_generation(self, name: str, generation: str) -> None:
+        with translated(f"changing table {name}"):
+            self._on(name, lambda table: generations.drop(table, self._catalog, generation))
+
+    def _on(self, name: str, call: Callable[[Table], T]) -> T:
+        """The call's answer from the generation that is current."""
+        while True:
+            try:
+                return call(self._table(name))
+            except Replaced:
+                continue
 
     def _table(self, name: str) -> Table:
         table = self._tables.get(name)
         if table is not None:
-            return table
+            return table.newest
         with self._changing(f"opening table {name!r}"):
             self._require(name)
             if name not in self._tables:
+                self._catalog.clear(name)
                 self._tables[name] = Table(self._catalog.read_spec(name), self._catalog.folder(name))
-            return self._tables[name]
+            return self._tables[name].newest
 
     def _require(self, name: str) -> None:
         if name not in self._catalog:

@@ -42,11 +42,16 @@ class RowStore:
         self._closed = False
 
     @staticmethod
-    def create(path: Path) -> None:
-        connection = sqlite3.connect(path)
+    def create(path: Path, batches: Iterable[Sequence[Row]] = ()) -> None:
+        """A database of the rows of these batches; the caller syncs it."""
+        connection = sqlite3.connect(path, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = OFF")
             connection.executescript(_SCHEMA)
+            for rows in batches:
+                with _transaction(connection):
+                    _write(connection, rows)
         finally:
             connection.close()
 
@@ -107,6 +112,11 @@ class RowStore:
                     )
                 }
         return found
+
+    def count(self) -> int:
+        with self._reader() as connection:
+            (rows,) = connection.execute("SELECT count(*) FROM rows").fetchone()
+            return int(rows)
 
     def keys(self) -> list[str]:
         """Every row's key."""

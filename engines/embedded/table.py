@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,21 +16,29 @@ from engines.embedded.edge import translated
 from engines.embedded.memory import TableMemory
 from engines.embedded.store import RowStore
 from engines.values import check_row, merge_rows, require_vector_fields
-from havengate.errors import UnknownTable
+from havengate.errors import Busy, UnknownTable
 from havengate.types import Row
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from engines.contract import TableSpec
+    from engines.embedded.catalog import Catalog
     from engines.embedded.snapshot import Snapshot
     from havengate.types import Vector
+    from schemas.settings import TableSettings
 
+ROWS_FILE = "rows.sqlite"
 _ROWS_PER_LOAD = 10_000
+_PATIENCE_S = 10.0
+
+
+class Replaced(Exception):
+    """Another generation took the table's place: the call belongs to its successor."""
 
 
 class Table:
-    """Opened at once, loaded into memory by the first call that needs it."""
+    """One generation, opened at once and loaded into memory by the first call that needs it."""
 
     def __init__(self, spec: TableSpec, folder: Path) -> None:
         self.spec = spec
@@ -37,14 +46,56 @@ class Table:
         self._lock = threading.Lock()
         self._memory: TableMemory | None = None
         self._closed = False
+        self._held = False
+        self._successor: Table | None = None
         with self._edge("opening"):
-            self.store = RowStore(folder / "rows.sqlite")
+            self.store = RowStore(folder / ROWS_FILE)
 
     def close(self) -> None:
+        # Told before the lock is had: a change that holds it ends at its next batch.
+        self._closed = True
         with self._lock:
-            self._closed = True
             self._memory = None
             self.store.close()
+        if self._successor is not None:
+            self._successor.close()
+
+    @property
+    def newest(self) -> Table:
+        """The table, or what took its place at last."""
+        newest = self
+        while newest._successor is not None:
+            newest = newest._successor
+        if newest is not self:
+            self._successor = newest
+        return newest
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Searches go on, writers wait. Raises Busy where somebody else holds the table."""
+        if self._held:
+            raise self._busy()
+        with self._exclusive():
+            self._loaded()
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
+
+    def retire(self, successor: Table) -> None:
+        """The holder's last word: whoever reads now ends in peace, later calls raise Replaced."""
+        self._successor = successor
+        self._closed = True
+        self._memory = None
+        self.store.close()
+
+    def set_settings(self, catalog: Catalog, settings: TableSettings) -> None:
+        with self._exclusive(), self._edge("changing"):
+            self.require_open()
+            spec = replace(self.spec, settings=settings)
+            catalog.write_spec(spec)
+            self.spec = spec
 
     @property
     def snapshot(self) -> Snapshot:
@@ -114,12 +165,25 @@ class Table:
             try:
                 yield
             except Exception:
-                self._require_open()
+                self.require_open()
                 raise
 
     @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        while not self._lock.acquire(timeout=_PATIENCE_S):
+            if self._held:
+                raise self._busy()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _busy(self) -> Busy:
+        return Busy(f"table {self.spec.name!r} is being changed; try again later")
+
+    @contextmanager
     def _writing(self) -> Iterator[TableMemory]:
-        with self._lock, self._edge("writing"):
+        with self._exclusive(), self._edge("writing"):
             memory = self._loaded()
             try:
                 yield memory
@@ -131,12 +195,14 @@ class Table:
                 raise
 
     def _loaded(self) -> TableMemory:
-        self._require_open()
+        self.require_open()
         if self._memory is None:
             self._memory = _load(self.store, self.spec)
         return self._memory
 
-    def _require_open(self) -> None:
+    def require_open(self) -> None:
+        if self._successor is not None:
+            raise Replaced
         if self._closed:
             raise UnknownTable(f"table {self.spec.name!r} was dropped or closed meanwhile")
 
