@@ -33,6 +33,8 @@ ERRORS: Mapping[str, str] = MappingProxyType(
         "field-type": "A field's type is one that this version stores; a MAP is not multi_value.",
         "index-type": "An index's type is one that the vendor's engine knows.",
         "index-field-unknown": "An index names fields that exist.",
+        "inverted-index-fields": "TEXT is over one TEXT field, PACK over TEXT fields, STRING over one STRING field, "
+        "NUMBER over one number field.",
         "primary-key": "There is exactly one primary key index, over exactly one field that is no picture.",
         "primary-key-type": "The key field is one STRING or integer.",
         "vector-field-type": "A vector field is FLOAT and multi_value.",
@@ -56,7 +58,7 @@ WARNINGS: Mapping[str, str] = MappingProxyType(
     {
         "indexs-from-template": "The schema has no indexs; the template's are used.",
         "no-vector-index": "Nothing in the table can be searched by vector.",
-        "index-not-searched": "This version does not search an index of this type.",
+        "index-not-searched": "This version does not search an index of this type, or over pictures as Base64.",
         "model-not-in-version": "clip and clip_ecom are not in this version; a table with them is not created.",
         "vector-source-resolved": "vector_source_field does not exist; the only picture field is meant.",
         "oss-endpoint": "This version reads pictures from folders only: an oss_endpoint `file://DIR`.",

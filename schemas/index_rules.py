@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from schemas.findings import Finding, finding
-from schemas.reading import KEY_AND_VECTOR, KEY_CATEGORY_AND_VECTOR, Reading, VectorReading
-from schemas.table import MAX_DIMENSION, MODEL_DIMENSION, DistanceType, FieldType
+from schemas.reading import KEY_AND_VECTOR, KEY_CATEGORY_AND_VECTOR, TERM_INDEX_KINDS, Reading, VectorReading
+from schemas.table import MAX_DIMENSION, MODEL_DIMENSION, DistanceType, FieldType, TermIndexKind
 from schemas.vendor import INVERTED_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from schemas.vendor import VendorField
 
 DISTANCES: tuple[str, ...] = get_args(DistanceType)
 _NO_DELIMITERS = frozenset("0123456789+-.eE;#&'")
@@ -27,13 +29,16 @@ def template_used(reading: Reading) -> Iterator[Finding]:
 
 
 def index_types(reading: Reading) -> Iterator[Finding]:
+    searched = [inverted.index for inverted in reading.inverted]
     for index in reading.schema.indexs:
         where = f"indexs.{index.index_name}.index_type"
         if index.kind is None:
             known = ", ".join(("PRIMARYKEY64", "PRIMARYKEY128", "CUSTOMIZED", *sorted(INVERTED_TYPES)))
             yield finding("index-type", where, f"no index type {index.index_type!r} (types: {known})")
-        elif index.kind == "inverted":
-            yield finding("index-not-searched", where, f"a {index.index_type} index is not searched by this version")
+        elif index.kind == "inverted" and index not in searched:
+            pictures = " over pictures as Base64" if index.index_type.upper() in TERM_INDEX_KINDS else ""
+            says = f"a {index.index_type} index{pictures} is not searched by this version"
+            yield finding("index-not-searched", where, says)
 
 
 def index_fields(reading: Reading) -> Iterator[Finding]:
@@ -42,6 +47,28 @@ def index_fields(reading: Reading) -> Iterator[Finding]:
             if name not in reading.fields:
                 says = f"no field {name!r} (fields: {', '.join(reading.fields)})"
                 yield finding("index-field-unknown", f"indexs.{index.index_name}.index_fields", says)
+
+
+def inverted_fields(reading: Reading) -> Iterator[Finding]:
+    vectors = reading.vector_fields
+    for inverted in reading.inverted:
+        where, given = f"indexs.{inverted.index.index_name}.index_fields", inverted.index.field_names
+        if not given or (len(given) > 1 and not inverted.is_pack):
+            says = f"{inverted.index.index_type} takes one field, not {len(given)}"
+            yield finding("inverted-index-fields", where, says)
+        # A field with a model has a rule of its own, and an unknown type is said where the field is.
+        for field in (f for f in inverted.fields if f.model is None and f.stored_type is not None):
+            if field in vectors or not _fits(inverted.kind, field):
+                many = " of vectors" if field in vectors else ""
+                says = (
+                    f"{inverted.index.index_type} is not over {field.field_name!r}, which is {field.field_type}{many}"
+                )
+                yield finding("inverted-index-fields", where, says)
+
+
+def _fits(kind: TermIndexKind, field: VendorField) -> bool:
+    stored = field.stored_type
+    return stored is not None and (stored.is_number if kind == "NUMBER" else stored == kind)
 
 
 def primary_key(reading: Reading) -> Iterator[Finding]:
@@ -137,6 +164,7 @@ INDEX_CHECKS = (
     template_used,
     index_types,
     index_fields,
+    inverted_fields,
     primary_key,
     model_indexes,
     vector_members,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from schemas.table import MAX_DIMENSION, MODEL_DIMENSION, FieldType
+from schemas.table import MAX_DIMENSION, MODEL_DIMENSION, FieldType, TermIndexKind
 from schemas.templates import PICTURE_FIELD, complete
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
     from schemas.vendor import VendorField, VendorIndex, VendorSchema
 
+TERM_INDEX_KINDS: Mapping[str, TermIndexKind] = MappingProxyType(
+    {"TEXT": "TEXT", "PACK": "TEXT", "STRING": "STRING", "NUMBER": "NUMBER"}
+)
+"""What an inverted index of the vendor's is here; types that are missing are not searched."""
 KEY_AND_VECTOR, KEY_CATEGORY_AND_VECTOR = 2, 3
 
 
@@ -43,6 +48,19 @@ class VectorReading:
 
 
 @dataclass(frozen=True, slots=True)
+class InvertedReading:
+    """One index of words, texts or numbers that this version searches; ``fields`` are those that exist, each once."""
+
+    index: VendorIndex
+    kind: TermIndexKind
+    fields: tuple[VendorField, ...]
+
+    @property
+    def is_pack(self) -> bool:
+        return self.index.index_type.upper() == "PACK"
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A schema with its template's indexes filled in. Of several fields with one name, ``fields`` has the first."""
 
@@ -57,6 +75,23 @@ class Reading:
         """The primary key's field, where exactly one is named and exists."""
         names = [name for index in self.keys for name in index.field_names]
         return self.fields.get(names[0]) if len(names) == 1 else None
+
+    @property
+    def inverted(self) -> tuple[InvertedReading, ...]:
+        """Indexes of the types TEXT, PACK, STRING and NUMBER, but over pictures as Base64."""
+        return tuple(
+            InvertedReading(index, kind, self._fields_of(index))
+            for index in self.schema.indexs
+            if (kind := TERM_INDEX_KINDS.get(index.index_type.upper())) is not None
+            and not any(self.is_base64(field) for field in self._fields_of(index))
+        )
+
+    def is_base64(self, field: VendorField) -> bool:
+        """The field holds pictures that rows do not."""
+        return field.param.content_type != "oss" and any(vector.picture is field for vector in self.vectors)
+
+    def _fields_of(self, index: VendorIndex) -> tuple[VendorField, ...]:
+        return tuple(self.fields[name] for name in dict.fromkeys(index.field_names) if name in self.fields)
 
     @property
     def vector_fields(self) -> tuple[VendorField, ...]:

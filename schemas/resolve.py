@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from havengate.errors import SchemaError
-from schemas.reading import VectorReading, take_apart
+from schemas.reading import InvertedReading, VectorReading, take_apart
 from schemas.rules import check
-from schemas.table import DistanceType, FieldSpec, PictureSource, TableSchema, VectorIndex
+from schemas.table import DistanceType, FieldSpec, PictureSource, TableSchema, TermIndex, VectorIndex
 
 if TYPE_CHECKING:
     from schemas.vendor import VendorField, VendorSchema
@@ -29,6 +29,7 @@ def resolve(vendor: VendorSchema) -> TableSchema:
         fields={name: _field(field) for name, field in reading.fields.items()},
         primary_key=_checked(reading.key).field_name,
         vector_indexes={index.name: index for index in indexes},
+        term_indexes={inverted.index.index_name: _term_index(inverted) for inverted in reading.inverted},
     )
 
 
@@ -49,6 +50,11 @@ def _index(vector: VectorReading) -> VectorIndex:
         source=None if vector.picture is None else _source(vector.picture),
         delimiter=given.embedding_delimiter or ",",
     )
+
+
+def _term_index(inverted: InvertedReading) -> TermIndex:
+    fields = tuple(field.field_name for field in inverted.fields)
+    return TermIndex(inverted.index.index_name, inverted.kind, fields)
 
 
 def _source(picture: VendorField) -> PictureSource:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.findings import Finding, finding
-from schemas.vendor import UserDefinedParam, VendorField, is_secret
+from schemas.vendor import UserDefinedParam, VendorField, VendorIndex, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,11 +60,21 @@ def _given(param: UserDefinedParam) -> frozenset[str]:
 
 
 def index_keys(reading: Reading) -> Iterator[Finding]:
+    inverted = [reading.index for reading in reading.inverted]
     for index in reading.schema.indexs:
-        if index.kind in ("primary", "vector"):
-            where = f"indexs.{index.index_name}"
+        where = f"indexs.{index.index_name}"
+        if index.kind in ("primary", "vector") or index in inverted:
             yield from _ignored(where, index.extra_keys - HARMLESS_INDEX_KEYS)
             yield from _ignored(f"{where}.parameters", index.settings.extra_keys - HARMLESS_PARAMETERS)
+        if index in inverted and len(boosts := _boosts(index)) > 1:
+            says = f"fields weigh alike in this version: boosts {', '.join(boosts)}"
+            yield finding("parameter-ignored", f"{where}.index_fields", says)
+
+
+def _boosts(index: VendorIndex) -> list[str]:
+    """Different ones; alike they change nothing."""
+    fields = index.index_fields
+    return [] if isinstance(fields, str) else sorted({str(field.extra_value("boost")) for field in fields})
 
 
 def table_keys(reading: Reading) -> Iterator[Finding]:

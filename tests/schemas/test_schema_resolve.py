@@ -7,7 +7,7 @@ from schema_cases import load, patched
 from havengate.errors import SchemaError
 from schemas.findings import LEVELS
 from schemas.resolve import resolve
-from schemas.table import FieldSpec, FieldType, PictureSource, VectorIndex
+from schemas.table import FieldSpec, FieldType, PictureSource, TermIndex, VectorIndex
 from schemas.vendor import read_schema
 
 BASES = load("bases")
@@ -87,6 +87,32 @@ def test_the_template_takes_the_only_field_that_can_be_a_key():
 def test_a_table_without_vectors_is_a_table():
     schema = {"fields": [{"field_name": "id", "field_type": "INT64"}, {"field_name": "t", "field_type": "TEXT"}]}
     assert resolved(schema).vector_indexes == {}
+
+
+def test_inverted_indexes_are_of_words_texts_or_numbers():
+    fields = [{"field_name": "body", "field_type": "TEXT"}, {"field_name": "note", "field_type": "text"}]
+    both = [{"field_name": "note", "boost": 1}, {"field_name": "body", "boost": 1}, {"field_name": "note", "boost": 1}]
+    indexes = {
+        "words": ("TEXT", "body"),
+        "all": ("pack", both),
+        "name": ("STRING", "title"),
+        "cate": ("NUMBER", "cate_id"),
+    }
+    table = resolved(
+        BASES["base64"],
+        *({"op": "add", "path": "/fields/-", "value": field} for field in fields),
+        *(
+            {"op": "add", "path": "/indexs/-", "value": {"index_name": n, "index_type": kind, "index_fields": over}}
+            for n, (kind, over) in (indexes | {"later": ("EXPACK", both), "shown": ("STRING", "photo")}).items()
+        ),
+    )
+    assert table.term_indexes == {
+        "words": TermIndex("words", "TEXT", ("body",)),
+        "all": TermIndex("all", "TEXT", ("note", "body")),
+        "name": TermIndex("name", "STRING", ("title",)),
+        "cate": TermIndex("cate", "NUMBER", ("cate_id",)),
+    }
+    assert list(table.vector_indexes) == ["vector"]
 
 
 def test_every_error_stands_in_the_message_and_no_warning():
