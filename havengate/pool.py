@@ -1,8 +1,7 @@
-"""The pool stage, pure and shared by all engines: terms' pools combined, ranked, sorted and paged.
+"""The pool stage, pure and shared by all engines: pools combined, sorted and paged.
 
 A row keeps one score per index, the vendor's number. OR keeps the better of two scores on one index, AND adds
-them, ANDNOT keeps those of its left side. Without a formula RANK is a similarity, larger is better: the sum over
-the searched indexes of 1/(1+distance) for SquaredEuclidean, of the inner product itself for InnerProduct.
+them, ANDNOT keeps those of its left side, and a boost's scores stand beside those of the query that it boosts.
 """
 
 from __future__ import annotations
@@ -12,31 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from havengate.types import (
-    FIELDS,
-    KEY,
-    PK,
-    SCORE,
-    And,
-    AndNot,
-    BoolNode,
-    Or,
-    Rank,
-    Scalar,
-    SortKey,
-    Value,
-    VectorTerm,
-)
+from havengate.query_tree import Boost, Boosted, Either, Every, Leaf, Minus, Nearest, Rows, Source
+from havengate.rank import CLOSENESS, RANK, boost_of, index_of, is_distance, score_column, score_columns
+from havengate.types import FIELDS, KEY, PK, SCORE, Scalar, SortKey, Value
 
 if TYPE_CHECKING:
     import polars as pl
 
     from schemas.table import TableSchema
 
-_RANK = "#rank"
-_ORDER = "#order"
 _SEEN = "#seen"
-_OF = f"{SCORE}:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +33,37 @@ class PageRow:
     sort_values: tuple[Scalar | None, ...]
 
 
-def combine(node: BoolNode, pools: Mapping[int, pl.DataFrame], schema: TableSchema) -> pl.DataFrame:
-    """The tree's rows, one ``#score:<index>`` column per index; ``pools`` by id() of their vector term."""
-    match node:
-        case VectorTerm():
-            return pools[id(node)].rename({SCORE: _OF + node.index})
-        case AndNot():
-            keep, drop = combine(node.keep, pools, schema), combine(node.drop, pools, schema)
-            return keep.join(drop.select(PK), on=PK, how="anti")
-        case And() | Or():
-            frames = [combine(item, pools, schema) for item in node.items]
-            return _merge(frames, schema, everywhere=isinstance(node, And))
+def combine(source: Source, pools: Mapping[Leaf, pl.DataFrame], schema: TableSchema) -> pl.DataFrame:
+    """The tree's rows, their scores in columns of rank.score_column; ``pools`` has the frame of every leaf."""
+    match source:
+        case Rows():
+            return pools[source]
+        case Nearest(term):
+            return pools[source].rename({SCORE: score_column(term.index)})
+        case Minus(keep, drop):
+            return combine(keep, pools, schema).join(combine(drop, pools, schema).select(PK), on=PK, how="anti")
+        case Boosted(keep, boosts):
+            frame = combine(keep, pools, schema)
+            for boost in boosts:
+                frame = frame.join(_boost_scores(boost, pools, schema), on=PK, how="left")
+            return frame
+        case Every(items) | Either(items):
+            frames = [combine(item, pools, schema) for item in items]
+            return _merge(frames, schema, everywhere=isinstance(source, Every))
+
+
+def _boost_scores(boost: Boost, pools: Mapping[Leaf, pl.DataFrame], schema: TableSchema) -> pl.DataFrame:
+    frame = combine(boost.source, pools, schema)
+    scores = score_columns(frame)
+    own = {name: score_column(index_of(name), boost.number) for name in scores if boost_of(name) == 0}
+    return frame.select(PK, *scores).rename(own)
 
 
 def _merge(frames: list[pl.DataFrame], schema: TableSchema, *, everywhere: bool) -> pl.DataFrame:
     import polars as pl
 
     together = pl.concat(frames, how="diagonal")
-    scores = [name for name in together.columns if name.startswith(_OF)]
+    scores = score_columns(together)
     merged = [_merged_score(name, schema, add=everywhere) for name in scores]
     others = [pl.col(name).first() for name in together.columns if name not in scores and name != PK]
     grouped = together.group_by(PK).agg(*merged, *others, pl.len().alias(_SEEN))
@@ -81,50 +78,34 @@ def _merged_score(column: str, schema: TableSchema, *, add: bool) -> pl.Expr:
     score = pl.col(column)
     if add:
         return pl.when(score.count() > 0).then(score.sum()).alias(column)
-    return score.min() if _is_distance(column, schema) else score.max()
+    return score.min() if is_distance(column, schema) else score.max()
 
 
-def rank(frame: pl.DataFrame, formula: Rank, schema: TableSchema) -> pl.DataFrame:
-    """The frame with RANK and the vendor's score of each row beside its attributes."""
+def ordered(frame: pl.DataFrame, sort: tuple[SortKey, ...], schema: TableSchema) -> pl.DataFrame:
+    """A ranked frame in the order of the keys, missing values last, ties by primary key."""
+    by: list[pl.Expr | str] = []
+    descending: list[bool] = []
+    for key in sort:
+        parts: list[pl.Expr | str] = [sort_value(key, schema)[0]]
+        if key.by is None and CLOSENESS in frame.columns:
+            parts.append(CLOSENESS)
+        by += parts
+        descending += [key.descending] * len(parts)
+    return frame.sort([*by, KEY], descending=[*descending, False], nulls_last=True)
+
+
+def sort_value(key: SortKey, schema: TableSchema) -> tuple[pl.Expr, pl.DataType]:
+    """What a key sorts a ranked frame by, and its type."""
     import polars as pl
 
-    scores = [name for name in frame.columns if name.startswith(_OF)]
-    if not scores:
-        return frame.with_columns(
-            pl.lit(0.0).alias(_RANK), pl.lit(0.0).alias(_ORDER), pl.lit(None, pl.Float64).alias(SCORE)
-        )
-    if formula.proxima_index is not None:
-        chosen = pl.col(_OF + formula.proxima_index)
-        return frame.with_columns(chosen.alias(_RANK), chosen.alias(_ORDER), chosen.alias(SCORE))
-    similarity = pl.sum_horizontal(*(_similarity(name, schema) for name in scores), ignore_nulls=True)
-    # 1/(1+distance) is 1.0 for every distance below 1e-16: one index is ordered by the distance itself.
-    order = similarity if len(scores) > 1 else _closeness(scores[0], schema)
-    return frame.with_columns(similarity.alias(_RANK), order.alias(_ORDER), pl.coalesce(scores).alias(SCORE))
+    from engines.frames.arithmetic import compile_value
+
+    return (pl.col(RANK), pl.Float64()) if key.by is None else compile_value(key.by, schema)
 
 
-def _similarity(column: str, schema: TableSchema) -> pl.Expr:
-    import polars as pl
-
-    return 1.0 / (1.0 + pl.col(column)) if _is_distance(column, schema) else pl.col(column)
-
-
-def _closeness(column: str, schema: TableSchema) -> pl.Expr:
-    import polars as pl
-
-    return -pl.col(column) if _is_distance(column, schema) else pl.col(column)
-
-
-def _is_distance(column: str, schema: TableSchema) -> bool:
-    return schema.vector_indexes[column.removeprefix(_OF)].distance == "SquaredEuclidean"
-
-
-def page(frame: pl.DataFrame, sort: tuple[SortKey, ...], offset: int, limit: int) -> list[PageRow]:
-    """Rows [offset, offset+limit) in the order of the keys, missing values last, ties by primary key."""
-    order = [_ORDER if key.field is None else key.field.name for key in sort]
-    shown_as = [_RANK if key.field is None else key.field.name for key in sort]
-    descending = [key.descending for key in sort]
-    ordered = frame.sort([*order, KEY], descending=[*descending, False], nulls_last=True)
-    shown = ordered.slice(offset, limit)
-    values = zip(*(shown[column].to_list() for column in shown_as), strict=True)
-    columns = zip(shown[PK].to_list(), shown[FIELDS].to_list(), shown[SCORE].to_list(), values, strict=True)
-    return [PageRow(pk, json.loads(fields), score, tuple(keys)) for pk, fields, score, keys in columns]
+def page(frame: pl.DataFrame, sort: tuple[SortKey, ...], offset: int, limit: int, schema: TableSchema) -> list[PageRow]:
+    """Rows [offset, offset+limit) of an ordered frame."""
+    shown = frame.slice(offset, limit)
+    keys = shown.select(sort_value(key, schema)[0].alias(str(place)) for place, key in enumerate(sort))
+    columns = zip(shown[PK].to_list(), shown[FIELDS].to_list(), shown[SCORE].to_list(), keys.rows(), strict=True)
+    return [PageRow(pk, json.loads(fields), score, values) for pk, fields, score, values in columns]

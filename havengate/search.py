@@ -7,13 +7,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from engines.contract import Engine, PoolQuery, TableSpec
-from havengate.bind import bind, category_filter, vector_terms
+from engines.contract import Engine, TableSpec
+from havengate.aggregate import aggregate
+from havengate.bind import bind
 from havengate.codes import HaCode
+from havengate.distinct import distinct_rows
 from havengate.errors import ModelError, Moved, RequestError
 from havengate.images import decode_base64, decode_picture
-from havengate.pool import PageRow, combine, page, rank
+from havengate.pool import PageRow, combine, ordered, page
+from havengate.pool_queries import Questions, pool_query, questions, rows_query
+from havengate.query_tree import Leaf, Nearest
+from havengate.rank import rank
 from havengate.types import (
+    Aggregation,
     Certificate,
     Hit,
     PicturePayload,
@@ -31,7 +37,6 @@ from havengate.values import canonical_key
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import polars as pl
 
     from embedding.service import EmbeddingService
     from havengate.blobs import BlobStore
@@ -64,24 +69,34 @@ class Searcher:
         """
         spec = self._engine.table(plan.table)
         plan = bind(plan, spec.schema, window=self._limits.window)
+        asked = questions(plan, spec.schema)
         timings: dict[str, float] = {}
         with _timed(timings, "embed"):
-            vectors = {id(term): self._vectors(term, spec) for term in vector_terms(plan.query)}
-        return unmoved(lambda: self._answer(plan, spec, vectors, timings))
+            terms = {id(leaf.term): leaf.term for leaf in asked.vector_leaves}
+            vectors = {key: self._vectors(term, spec) for key, term in terms.items()}
+        return unmoved(lambda: self._answer(asked, spec, vectors, timings))
 
     def _answer(
-        self, plan: SearchPlan, spec: TableSpec, vectors: Mapping[int, QueryVectors], timings: dict[str, float]
+        self, asked: Questions, spec: TableSpec, vectors: Mapping[int, QueryVectors], timings: dict[str, float]
     ) -> SearchResult:
-        terms = tuple(vector_terms(plan.query))
         with _timed(timings, "engine"):
-            pools = {id(term): self._pool(term, vectors[id(term)], plan, spec) for term in terms}
-            frame = self._frame(plan, spec, pools)
+            pools = self._pools(asked, spec, vectors)
         with _timed(timings, "pool"):
-            rows = page(rank(frame, plan.rank, spec.schema), plan.sort, plan.offset, plan.limit)
+            rows, total, aggregations = _page(asked, pools)
         with _timed(timings, "fetch"):
-            hits = self._hits(rows, plan, spec)
-        certificates = tuple(_certificate(term, pools[id(term)]) for term in terms)
-        return SearchResult(hits, frame.height, certificates, timings, plan.warnings)
+            hits = self._hits(rows, asked.plan, spec)
+        certificates = tuple(_certificate(leaf.term, pools[leaf]) for leaf in asked.vector_leaves)
+        return SearchResult(hits, total, certificates, aggregations, timings, asked.plan.warnings)
+
+    def _pools(self, asked: Questions, spec: TableSpec, vectors: Mapping[int, QueryVectors]) -> dict[Leaf, Pool]:
+        """The pool of every leaf; ``vectors`` by id() of their term."""
+        pools: dict[Leaf, Pool] = {}
+        for leaf in asked.leaves:
+            if isinstance(leaf, Nearest):
+                pools[leaf] = self._engine.pool(spec.name, pool_query(asked, leaf, vectors[id(leaf.term)]))
+            else:
+                pools[leaf] = self._engine.rows(spec.name, rows_query(asked, leaf, most=self._limits.rows))
+        return pools
 
     def _vectors(self, term: VectorTerm, spec: TableSpec) -> QueryVectors:
         """The term's query vectors, float32 [m, dimension]."""
@@ -130,24 +145,6 @@ class Searcher:
         if row is None or field not in row.vectors:
             raise RequestError(f"no row {pk!r} with a vector", code=HaCode.QUERY_INVALID, span=term.span)
         return row.vectors[field]
-
-    def _pool(self, term: VectorTerm, vectors: QueryVectors, plan: SearchPlan, spec: TableSpec) -> Pool:
-        query = PoolQuery(
-            index=term.index,
-            vectors=vectors,
-            n=term.n,
-            score_threshold=term.score_threshold,
-            filter=plan.filter,
-            filter_mode=plan.filter_mode,
-            within=category_filter(term, spec.schema),
-            columns=_sort_columns(plan),
-        )
-        return self._engine.pool(spec.name, query)
-
-    def _frame(self, plan: SearchPlan, spec: TableSpec, pools: Mapping[int, Pool]) -> pl.DataFrame:
-        if plan.query is None:
-            return self._engine.rows(plan.table, plan.filter, _sort_columns(plan)).frame
-        return combine(plan.query, {term: pool.frame for term, pool in pools.items()}, spec.schema)
 
     def _hits(self, rows: list[PageRow], plan: SearchPlan, spec: TableSpec) -> tuple[Hit, ...]:
         names = output_names(plan.output_fields, spec)
@@ -209,8 +206,20 @@ def resolve_fields(
     return resolved
 
 
-def _sort_columns(plan: SearchPlan) -> tuple[str, ...]:
-    return tuple(key.field.name for key in plan.sort if key.field is not None)
+def _page(asked: Questions, pools: Mapping[Leaf, Pool]) -> tuple[list[PageRow], int, tuple[Aggregation, ...]]:
+    """The page's rows, the size of the whole pool, and the aggregates over it."""
+    plan, schema = asked.plan, asked.schema
+    frame = combine(asked.source, {leaf: pool.frame for leaf, pool in pools.items()}, schema)
+    aggregations = tuple(aggregate(frame, spec, schema) for spec in plan.aggregates)
+    rows = ordered(rank(frame, plan.rank, asked.weights, schema), plan.sort, schema)
+    if plan.distinct is not None:
+        rows = distinct_rows(rows, plan.distinct, plan.sort[0], schema)
+    if asked.paged:
+        (pool,) = pools.values()
+        total = pool.matched
+    else:
+        total = rows.height if plan.distinct is not None and plan.distinct.update_total else frame.height
+    return page(rows, plan.sort, plan.offset, plan.limit, schema), total, aggregations
 
 
 def _certificate(term: VectorTerm, pool: Pool) -> Certificate:

@@ -42,6 +42,9 @@ class EngineSettings(_Group):
         pattern=r"^\d+(-(\d+|all))?$",
         description="opensearch: copies of each shard, or a range by the nodes there are",
     )
+    knn_engine: Literal["lucene", "faiss"] = Field(
+        "lucene", description="opensearch: what builds a new table's graph; faiss needs its native library on the nodes"
+    )
 
     @field_validator("hosts")
     @classmethod
@@ -68,6 +71,9 @@ class LimitSettings(_Group):
     picture_bytes: int = Field(16 * MIB, ge=1024, description="largest picture file in bytes, before decoding")
     picture_pixels: int = Field(50_000_000, ge=1, description="largest picture in pixels, judged before decoding")
     window: int = Field(5000, ge=1, description="largest start + hit of one search")
+    rows: int = Field(
+        1_000_000, ge=1, description="most rows without a vector term that the gateway itself sorts, groups or joins"
+    )
     fetch_ids: int = Field(1000, ge=1, description="most ids of one fetch")
     query_chars: int = Field(8 * MIB, ge=1024, description="longest HA query string in characters")
     text_chars: int = Field(1024, ge=1, description="longest query text in characters")
