@@ -60,7 +60,7 @@ def index_body(spec: TableSpec, alias: str, settings: EngineSettings) -> dict[st
     """The body that creates a table's index with its alias."""
     return {
         "settings": index_settings(settings),
-        "mappings": {**mappings(spec), "_meta": meta(spec)},
+        "mappings": {**mappings(spec, settings), "_meta": meta(spec)},
         "aliases": {alias: {"is_write_index": True}},
     }
 
@@ -80,7 +80,7 @@ def index_settings(settings: EngineSettings) -> dict[str, Any]:
     }
 
 
-def mappings(spec: TableSpec) -> dict[str, Any]:
+def mappings(spec: TableSpec, settings: EngineSettings) -> dict[str, Any]:
     schema = spec.schema
     vectors = schema.vector_fields
     return {
@@ -92,7 +92,7 @@ def mappings(spec: TableSpec) -> dict[str, Any]:
             "words": _object({name: _WORDS for name, field in schema.attribute_fields.items() if has_words(field)}),
             "sources": _object({name: {"type": "keyword"} for name in vectors}),
             "exact": _object({name: {"type": "binary", "doc_values": True} for name in vectors}),
-            "vectors": _object({name: _vector(index) for name, index in vectors.items()}),
+            "vectors": _object({name: _vector(index, settings) for name, index in vectors.items()}),
         },
     }
 
@@ -110,9 +110,9 @@ def has_words(spec: FieldSpec) -> bool:
     return spec.type is FieldType.TEXT
 
 
-def _vector(index: VectorIndex) -> dict[str, Any]:
+def _vector(index: VectorIndex, settings: EngineSettings) -> dict[str, Any]:
     return {
         "type": "knn_vector",
         "dimension": index.dimension,
-        "method": {"name": "hnsw", "engine": "lucene", "space_type": _SPACES[index.distance]},
+        "method": {"name": "hnsw", "engine": settings.knn_engine, "space_type": _SPACES[index.distance]},
     }

@@ -105,6 +105,17 @@ if (left.size() == 0 || right.size() == 0) { return false; }
 return params.signs.contains(compare(left.value, right.value));
 """
 
+PARTS = """
+String start = params.start;
+String part = params.part;
+def values = doc[params.field];
+for (int i = 0; i < values.size(); ++i) {
+  String value = values.get(i);
+  if (value.startsWith(start) && value.indexOf(part, start.length()) >= 0) { return true; }
+}
+return false;
+"""
+
 _HEAD = """
 BytesRef stored = doc[params.field].value;
 byte[] bytes = stored.bytes;

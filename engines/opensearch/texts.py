@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engines.checks import contains_spec_of, match_spec_of
 from engines.frames.words import phrases
+from engines.opensearch import scripts
 from engines.opensearch.comparisons import equals, path, present
 from engines.opensearch.dsl import NONE, Clause, all_of, any_of, but_not
 from engines.opensearch.tokens import list_token, text_token_start
@@ -16,6 +17,8 @@ from schemas.table import FieldType
 if TYPE_CHECKING:
     from schemas.table import TableSchema
 
+_WILDCARD_CHARACTERS = 64
+"""A pattern is tried on each different value once; Lucene refuses long ones, which a script tries row by row."""
 _WILD = re.compile(r"[\\*?]")
 
 
@@ -51,7 +54,10 @@ def _phrase(node: Match, words: list[str]) -> Clause:
 def _inside(node: Contains, start: str, value: str) -> Clause:
     if not start and not value:
         return present(node.field)
-    return {"wildcard": {path(node.field): {"value": f"{_escaped(start)}*{_escaped(value)}*"}}}
+    if len(start) + len(value) <= _WILDCARD_CHARACTERS:
+        return {"wildcard": {path(node.field): {"value": f"{_escaped(start)}*{_escaped(value)}*"}}}
+    params = {"field": path(node.field), "start": start, "part": value}
+    return {"script": {"script": {"lang": "painless", "source": scripts.PARTS, "params": params}}}
 
 
 def _escaped(text: str) -> str:
