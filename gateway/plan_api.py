@@ -12,11 +12,12 @@ from gateway.bodies import json_object
 from gateway.errors import json_response
 from gateway.values import finite, short_floats
 from havengate.errors import HavengateError
+from havengate.expr import operand_text
 from havengate.plan_json import plan_from_json
 
 if TYPE_CHECKING:
     from havengate.services import Services
-    from havengate.types import Certificate, Hit, SearchResult
+    from havengate.types import AggregateFunction, Aggregation, Certificate, Hit, SearchResult
 
 Json = dict[str, Any]
 
@@ -40,14 +41,34 @@ def blueprint(services: Services) -> Blueprint:
 
 
 def result_to_json(result: SearchResult) -> Json:
-    """Typed values and all certificates; timings are seconds by stage."""
-    return {
+    """Typed values and all certificates; timings are seconds by stage; aggregations where the plan asks for some."""
+    body: Json = {
         "total": result.total,
         "hits": [_hit(hit) for hit in result.hits],
         "certificates": [certificate_to_json(certificate) for certificate in result.certificates],
         "timings": dict(result.timings),
         "warnings": list(result.warnings),
     }
+    if result.aggregations:
+        body["aggregations"] = [_aggregation(aggregation) for aggregation in result.aggregations]
+    return body
+
+
+def _aggregation(found: Aggregation) -> Json:
+    """``total`` counts all groups, also those beyond max_group."""
+    return {
+        "keys": [operand_text(key) for key in found.aggregate.keys],
+        "functions": [_function_text(function) for function in found.aggregate.functions],
+        "total": found.total,
+        "groups": [
+            {"keys": [finite(key) for key in group.keys], "values": [finite(value) for value in group.values]}
+            for group in found.groups
+        ],
+    }
+
+
+def _function_text(function: AggregateFunction) -> str:
+    return f"{function.name}({'' if function.value is None else operand_text(function.value)})"
 
 
 def certificate_to_json(certificate: Certificate) -> Json:

@@ -31,7 +31,7 @@ class Indexes:
         if name in self.aliases and len(known) == 1:
             return next(iter(known.values()))
         names = ", ".join(known) or "none"
-        if name in self.schema.fields:
+        if name in self.schema.fields or name in self.schema.term_indexes:
             message = f"{name!r} is no vector index: this version searches vector indexes only; the table has: {names}"
             raise RequestError(message, code=HaCode.INDEX_TYPE_INVALID, span=span)
         message = f"no index {name!r}; the table has: {names}"

@@ -7,6 +7,7 @@ from gateway_fakes import HIT, RESULT, VECTOR
 
 from havengate.codes import HaCode
 from havengate.errors import EngineError, RequestError
+from havengate.types import Aggregate, AggregateFunction, Aggregation, Arith, Field, Group, Literal
 
 PLAN = {"version": 1, "query": {"vector": {"index": "vector", "text": "cat", "n": 5}}, "limit": 3}
 
@@ -40,6 +41,27 @@ def test_vectors_are_arrays_and_infinite_scores_null(services, client):
     (shown,) = search(client).json["hits"]
     assert shown["vectors"] == {"vector": [0.1, -2.5]}
     assert (shown["score"], shown["sort_values"]) == (None, [None])
+
+
+def test_aggregations_stand_there_when_asked_for(services, client):
+    assert "aggregations" not in search(client).json
+    price = Arith("*", Field("price"), Literal(2))
+    functions = (
+        AggregateFunction("count"),
+        AggregateFunction("sum", price),
+        AggregateFunction("max", Field("tags", "w")),
+    )
+    groups = (Group(("红", 1), (2, 3.5, None)), Group(("b", 2), (1, float("inf"), "x")))
+    found = Aggregation(Aggregate((Field("brand"), Field("kind")), functions), groups, total=7)
+    services.searcher.result = replace(RESULT, aggregations=(found,))
+    assert search(client).json["aggregations"] == [
+        {
+            "keys": ["brand", "kind"],
+            "functions": ["count()", "sum((price*2))", "max(tags.w)"],
+            "total": 7,
+            "groups": [{"keys": ["红", 1], "values": [2, 3.5, None]}, {"keys": ["b", 2], "values": [1, None, "x"]}],
+        }
+    ]
 
 
 def test_a_wrong_plan_is_a_bad_request(client):

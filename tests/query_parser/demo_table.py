@@ -6,7 +6,7 @@ from havengate.errors import UnknownTable
 from query_parser.parse import parse_request
 from query_parser.plan import plan_request
 from schemas.settings import TableSettings
-from schemas.table import FieldSpec, FieldType, PictureSource, TableSchema, VectorIndex
+from schemas.table import FieldSpec, FieldType, PictureSource, TableSchema, TermIndex, VectorIndex
 
 
 def schema(**index):
@@ -20,7 +20,8 @@ def schema(**index):
     ]
     options = {"category_field": "cate_id", "source": PictureSource("picture", "base64"), **index}
     vector = VectorIndex("vector", "picture_vector", 3, "SquaredEuclidean", **options)
-    return TableSchema({spec.name: spec for spec in fields}, "id", {"vector": vector})
+    names = TermIndex("names", "STRING", ("title",))
+    return TableSchema({spec.name: spec for spec in fields}, "id", {"vector": vector}, {"names": names})
 
 
 @dataclass

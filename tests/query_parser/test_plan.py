@@ -70,7 +70,7 @@ def test_a_whole_request():
     assert found.query.n == 10
     assert bare(found.filter) == ("=", "cate_id", [1])
     assert found.rank.proxima_index == "vector"
-    assert [(key.field and key.field.name, key.descending) for key in found.sort] == [(None, False), ("id", True)]
+    assert [(key.by and key.by.name, key.descending) for key in found.sort] == [(None, False), ("id", True)]
     assert found.output_fields is None
 
 
@@ -114,6 +114,7 @@ def test_the_default_index_is_configs():
         ("nosuch:'a'", "INDEX_NOT_EXIST", "nosuch"),
         ("'a&modal=text'", "INDEX_NOT_EXIST", "'a&modal=text'"),
         ("title:'a'", "INDEX_TYPE_INVALID", "title"),
+        ("names:'a'", "INDEX_TYPE_INVALID", "names"),
         ("id:[1,5]", "INDEX_TYPE_INVALID", "id"),
         ("vector:[1,5]", "INDEX_TYPE_INVALID", "[1,5]"),
         ('vector:"1,2,3"', "INDEX_TYPE_INVALID", '"1,2,3"'),
