@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from fractions import Fraction
 
 import numpy as np
 
-from havengate.types import And, Compare, Field, In, Literal, Not, Or, Row
+from engines.frames.words import phrases, words
+from havengate.types import (
+    And,
+    Arith,
+    Compare,
+    Contains,
+    Exists,
+    Field,
+    In,
+    Literal,
+    Match,
+    Not,
+    Or,
+    Range,
+    Row,
+)
 from schemas.table import FieldType
 
 _OPERATORS = {"=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_ARITHMETIC = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "&": operator.and_, "|": operator.or_, "^": operator.xor,
+}  # fmt: skip
 
 
 class Reference:
@@ -72,10 +91,58 @@ class Reference:
             decisive = isinstance(node, Or)
             truths = [self.truth(item, row) for item in node.items]
             return decisive if decisive in truths else None if None in truths else not decisive
-        if isinstance(node, In):
-            return self._some([self._compare("=", node.field, value, row) for value in node.values], node.field, row)
-        assert isinstance(node, Compare)
-        return self._compare(node.op, node.left, node.right, row)
+        return self._leaf(node, row)
+
+    def _leaf(self, node, row):
+        match node:
+            case Compare(op, left, right):
+                return self._compare(op, left, right, row)
+            case In(field, values):
+                return self._some([self._compare("=", field, value, row) for value in values], field, row)
+            case Range(field):
+                return self._some([self._between(node, value) for value in self._values(field, row)], field, row)
+            case Contains(field):
+                return self._some([self._contains(node, row)], field, row)
+            case Exists(field):
+                held = self._held(field, row)
+                held = [value for value in held.values() if value != []] if isinstance(held, dict) else held
+                return held not in (None, [])
+            case Match():
+                return self._match(node, row)
+
+    def ordered(self, query):
+        """Keys in the query's order, and how many rows match."""
+        found = self.matching(query.filter)
+        for key in reversed(query.order):
+            there = [row for row in found if key.by.name in row.fields]
+            there.sort(key=lambda row, field=key.by: self._values(field, row)[0], reverse=key.descending)
+            found = there + [row for row in found if key.by.name not in row.fields]
+        return [row.pk for row in found][: query.limit], len(found)
+
+    def _between(self, node, value):
+        low, high = (bound and self._values(bound, None, node.field)[0] for bound in (node.low, node.high))
+        return (low is None or value > low or (node.include_low and value == low)) and (
+            high is None or value < high or (node.include_high and value == high)
+        )
+
+    def _contains(self, node, row):
+        held = self._held(node.field, row)
+        (sought,) = self._values(node.value, row, node.field)
+        if isinstance(held, str):
+            return isinstance(sought, str) and sought in held
+        return any(
+            isinstance(value, str) == isinstance(sought, str) and value == sought
+            for value in self._values(node.field, row)
+        )
+
+    def _match(self, node, row):
+        held = row.fields.get(node.field.name, [])
+        texts = [words(text) for text in (held if isinstance(held, list) else [held])]
+        sought = phrases(node.text, node.phrase)
+        return bool(sought) and all(
+            any(phrase == text[start : start + len(phrase)] for text in texts for start in range(len(text)))
+            for phrase in sought
+        )
 
     def _some(self, truths, field, row):
         return None if not self._values(field, row) else any(truths)
@@ -92,13 +159,51 @@ class Reference:
 
     def _values(self, operand, row, beside=None):
         if isinstance(operand, Literal):
-            other = self.schema.fields[beside.name].type if isinstance(beside, Field) else None
-            return [_rounded(other, operand.value)]
-        held = row.fields.get(operand.name)
-        if operand.path is not None:
-            held = (held or {}).get(operand.path)
+            return [_rounded(self._kind(beside), operand.value)]
+        if isinstance(operand, Arith):
+            number = self._number(operand, row)
+            return [] if number is None else [number]
+        held = self._held(operand, row)
         values = held if isinstance(held, list) else [] if held is None else [held]
         return [_rounded(self.schema.fields[operand.name].type, value) for value in values]
+
+    def _held(self, field, row):
+        held = row.fields.get(field.name)
+        return held if field.path is None else (held or {}).get(field.path)
+
+    def _kind(self, operand):
+        """The type that a literal beside it takes; None where it takes none."""
+        if isinstance(operand, Arith):
+            return FieldType.DOUBLE if self._is_real(operand) else None
+        return self.schema.fields[operand.name].type if isinstance(operand, Field) else None
+
+    def _is_real(self, operand):
+        if isinstance(operand, Arith):
+            return self._is_real(operand.left) or self._is_real(operand.right)
+        if isinstance(operand, Field):
+            return self.schema.fields[operand.name].type in (FieldType.FLOAT, FieldType.DOUBLE)
+        return isinstance(operand.value, float)
+
+    def _number(self, operand, row):
+        """What arithmetic gives, None where a value is missing."""
+        if not isinstance(operand, Arith):
+            (value,) = self._values(operand, row) or [None]
+            return _signed(value) if isinstance(value, int) else value
+        left, right = self._number(operand.left, row), self._number(operand.right, row)
+        if left is None or right is None or (operand.op == "/" and right == 0):
+            return None
+        if self._is_real(operand):
+            left, right = float(left), float(right)
+            number = left / right if operand.op == "/" else _ARITHMETIC[operand.op](left, right)
+            return None if math.isnan(number) else number
+        if operand.op == "/":
+            return _signed(abs(left) // abs(right) * (1 if (left < 0) == (right < 0) else -1))
+        return _signed(_ARITHMETIC[operand.op](left, right))
+
+
+def _signed(number):
+    """64 bits in two's complement."""
+    return (number + 2**63) % 2**64 - 2**63
 
 
 def _rounded(kind, value):

@@ -21,6 +21,8 @@ ALL_KINDS = (
     ("fs", FieldType.FLOAT, True),
     ("ss", FieldType.STRING, True),
     ("m", FieldType.MAP, False),
+    ("t", FieldType.TEXT, False),
+    ("ts", FieldType.TEXT, True),
 )
 
 

@@ -5,38 +5,17 @@ from __future__ import annotations
 import uuid
 
 import numpy as np
+from engine_expressions import TEXTS, conditions, stored
 from engine_reference import Reference
 from engine_samples import ALL_KINDS, make_schema, make_spec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engines.contract import PoolQuery, RowsQuery
-from havengate.types import PK, SCORE, And, Compare, Field, In, Literal, Not, Or, Row
+from havengate.types import PK, SCORE, Row
 from schemas.table import FieldType
 
-TEXTS = ["", "a", "red", "Red", "é", "e\u0301", "\uffff", "\U0001f600", "'", '"', "a\x00b", "\\", "%"]
-FLOATS = [0.0, -0.0, 0.1, -0.5, 1.0, 2.5, 16777216.0, 1e30, -1e30, 2.0**53, 2.0**63, 2.0**64]
-EDGES = [0, 1, -1, 2, 127, 128, 2**24 + 1, 2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, -(2**63)]
-BEYOND = [*EDGES, 2**64, -(2**63) - 1, 10**400]
-MAP_KEYS = ["color", "size", ""]
-OPS = ["=", "!=", "<", "<=", ">", ">="]
 COORDINATES = st.integers(-3, 3).map(float)
-
-
-def stored(kind: FieldType):
-    if kind is FieldType.MAP:
-        one = st.sampled_from([*TEXTS, *EDGES, *FLOATS])
-        return st.dictionaries(st.sampled_from(MAP_KEYS), one | st.lists(one, max_size=3))
-    if kind.is_integer:
-        low, high = kind.bounds
-        return st.sampled_from([value for value in EDGES if low <= value <= high])
-    return st.sampled_from(TEXTS if kind.is_string else FLOATS)
-
-
-def literals(kind: FieldType):
-    numbers = [*BEYOND, *FLOATS, 1.5, float("inf")]
-    pools = {FieldType.MAP: [*TEXTS, *numbers], FieldType.STRING: TEXTS}
-    return st.sampled_from(pools.get(kind, numbers)).map(Literal)
 
 
 @st.composite
@@ -73,30 +52,6 @@ def rows(draw, schema, *, whole=True):
     )
 
 
-def filters(schema):
-    specs = list(schema.attribute_fields.values())
-    single = [spec for spec in specs if not spec.multi_value and spec.type is not FieldType.MAP]
-
-    @st.composite
-    def leaf(draw):
-        spec = draw(st.sampled_from(specs))
-        field = Field(spec.name, draw(st.sampled_from(MAP_KEYS)) if spec.type is FieldType.MAP else None)
-        if draw(st.integers(0, 4)) == 0:
-            return In(field, tuple(draw(st.lists(literals(spec.type), max_size=4))))
-        op = draw(st.sampled_from(OPS))
-        likes = [other for other in single if other.type.is_string == spec.type.is_string]
-        if spec in single and draw(st.integers(0, 3)) == 0:
-            return Compare(op, field, Field(draw(st.sampled_from(likes)).name))
-        sides = (field, draw(literals(spec.type)))
-        return Compare(op, *(sides if draw(st.booleans()) else reversed(sides)))
-
-    def inner(children):
-        several = st.lists(children, min_size=1, max_size=3).map(tuple)
-        return several.map(And) | several.map(Or) | children.map(Not)
-
-    return st.recursive(leaf(), inner, max_leaves=6)
-
-
 @st.composite
 def queries(draw, schema):
     index = draw(st.sampled_from(list(schema.vector_indexes.values())))
@@ -107,7 +62,7 @@ def queries(draw, schema):
         np.array(vectors, np.float32),
         draw(st.integers(1, 8)),
         score_threshold=draw(st.none() | st.integers(-4, 12).map(float)),
-        filter=draw(st.none() | filters(schema)),
+        filter=draw(st.none() | conditions(schema)),
         filter_mode=draw(st.sampled_from(["pre", "post"])),
     )
 
