@@ -23,12 +23,32 @@ _ADVICE = {
     "strict_dynamic_mapping_exception": "the index has another mapping than this table; make the table again",
 }
 _BAD_REQUEST = 400
+_PASSING_STATUS = (502, 503, 504)
+_PASSING = {
+    "node_disconnected_exception",
+    "node_not_connected_exception",
+    "node_closed_exception",
+    "connect_transport_exception",
+    "send_request_transport_exception",
+    "receive_timeout_transport_exception",
+    "no_shard_available_action_exception",
+    "shard_not_found_exception",
+    "illegal_index_shard_state_exception",
+    "search_context_missing_exception",
+    "unavailable_shards_exception",
+    "cluster_manager_not_discovered_exception",
+    "master_not_discovered_exception",
+}
 _STATUS = {
     401: "the cluster does not know the user; check HAVENGATE_ENGINE__USER and __PASSWORD",
     403: "the cluster's user may not do this; give it rights on the indexes of HAVENGATE_ENGINE__INDEX_PREFIX",
     413: "the request is larger than the cluster takes; push fewer rows at once",
     429: "the cluster is overloaded; try again later or add nodes",
 }
+
+
+class Interrupted(EngineError):
+    """A node went away, or none has taken its place yet: asking again may help."""
 
 
 @contextmanager
@@ -68,7 +88,9 @@ def cluster_error(what: str, status: object, body: object) -> HavengateError:
     # A request that is wrong is refused by all shards, which says nothing about the shards.
     known = [] if told == _BAD_REQUEST and kinds[-1:] == ["search_phase_execution_exception"] else kinds
     advice = next((_ADVICE[kind] for kind in known if kind in _ADVICE), _STATUS.get(told, "OpenSearch refused"))
-    return EngineError(f"{what}: {advice} ({status} {kinds[0] if kinds else ''}: {reason})")
+    passing = told in _PASSING_STATUS or not _PASSING.isdisjoint(known)
+    kind = Interrupted if passing else EngineError
+    return kind(f"{what}: {advice} ({status} {kinds[0] if kinds else ''}: {reason})")
 
 
 def _read(body: object) -> tuple[list[str], str]:

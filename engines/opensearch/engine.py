@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from opensearchpy import exceptions
 
@@ -14,8 +14,7 @@ from engines.opensearch.catalog import Catalog
 from engines.opensearch.client import connect
 from engines.opensearch.cluster import health, require_cluster
 from engines.opensearch.edge import translated
-from engines.opensearch.pool import nearest_rows
-from engines.opensearch.rows import matching_rows
+from engines.opensearch.patience import patiently
 from engines.opensearch.searches import Searches
 from engines.opensearch.table import Table
 from engines.opensearch.writes import Writes
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from havengate.settings import EngineSettings
     from havengate.types import Pool, Row, Vector
     from schemas.settings import TableSettings
+
+T = TypeVar("T")
 
 
 class OpenSearchEngine:
@@ -45,6 +46,7 @@ class OpenSearchEngine:
         self._catalog = Catalog(self._client, settings)
         self._searches = Searches(self._client)
         self._writes = Writes(self._client, settings.timeout_s)
+        self._patience_s = settings.timeout_s / 2
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._checked = False
         self._closed = False
@@ -80,11 +82,11 @@ class OpenSearchEngine:
 
     def table_names(self) -> list[str]:
         with self._calling("listing tables"):
-            return self._catalog.names()
+            return patiently(self._catalog.names, self._patience_s)
 
     def table(self, name: str) -> TableSpec:
         with self._calling(f"reading table {name!r}"):
-            return self._catalog.spec(name)
+            return patiently(lambda: self._catalog.spec(name), self._patience_s)
 
     def set_settings(self, name: str, settings: TableSettings) -> None:
         with self._calling(f"changing table {name!r}"):
@@ -103,31 +105,42 @@ class OpenSearchEngine:
             return table.delete(pks)
 
     def fetch(self, name: str, pks: Sequence[str], vector_fields: Iterable[str] = ()) -> dict[str, Row]:
-        with self._table(name, "reading") as table:
-            return table.fetch(pks, list(vector_fields))
+        fields = list(vector_fields)
+        return self._read(name, "reading", lambda table: table.fetch(pks, fields))
 
     def vectors_by_source(self, name: str, field: str, hashes: Iterable[str]) -> dict[str, Vector]:
-        with self._table(name, "reading") as table:
-            return table.vectors_by_source(field, list(hashes))
+        wanted = list(hashes)
+        return self._read(name, "reading", lambda table: table.vectors_by_source(field, wanted))
 
     def pool(self, name: str, query: PoolQuery) -> Pool:
-        with self._using(name, "searching"):
-            return nearest_rows(self._searches, self._catalog.alias(name), self._catalog.spec(name).schema, query)
+        return self._read(name, "searching", lambda table: table.pool(query))
 
     def rows(self, name: str, query: RowsQuery) -> Pool:
-        with self._using(name, "searching"):
-            return matching_rows(self._searches, self._catalog.alias(name), self._catalog.spec(name).schema, query)
+        return self._read(name, "searching", lambda table: table.rows(query))
 
     def stats(self, name: str) -> TableStats:
-        with self._table(name, "measuring") as table:
-            return table.stats()
+        return self._read(name, "measuring", lambda table: table.stats())
+
+    def _read(self, name: str, doing: str, ask: Callable[[Table], T]) -> T:
+        """Whole calls are asked again: the pages of one point in time go with the node that held it."""
+        with self._using(name, doing):
+            return patiently(lambda: ask(self._open(name)), self._patience_s)
 
     @contextmanager
     def _table(self, name: str, doing: str) -> Iterator[Table]:
         with self._using(name, doing):
-            schema = self._catalog.spec(name).schema
-            alias = self._catalog.alias(name)
-            yield Table(self._client, self._searches, self._writes, alias, schema=schema, lock=self._locks[name])
+            yield patiently(lambda: self._open(name), self._patience_s)
+
+    def _open(self, name: str) -> Table:
+        return Table(
+            self._client,
+            self._searches,
+            self._writes,
+            self._catalog.alias(name),
+            schema=self._catalog.spec(name).schema,
+            lock=self._locks[name],
+            patience_s=self._patience_s,
+        )
 
     @contextmanager
     def _using(self, name: str, doing: str) -> Iterator[None]:

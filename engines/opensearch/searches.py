@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from engines.opensearch.edge import cluster_error
-from havengate.errors import EngineError
+from opensearchpy import exceptions
+
+from engines.opensearch.edge import Interrupted, cluster_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,9 @@ class Searches:
         try:
             yield pit
         finally:
-            self._client.delete_pit(body={"pit_id": [pit]})
+            # Of a node that is gone, nothing is left to delete; what stays ends by itself.
+            with suppress(exceptions.TransportError):
+                self._client.delete_pit(body={"pit_id": [pit]})
 
     def at(self, pit: str, body: Mapping[str, Any]) -> Answer:
         body = {**body, "pit": {"id": pit, "keep_alive": _PIT}}
@@ -61,5 +64,5 @@ def _whole(answer: Answer) -> Answer:
     if "error" in answer:
         raise cluster_error("searching", answer.get("status"), answer)
     if answer["timed_out"] or answer["_shards"]["failed"]:
-        raise EngineError(f"searching: only a part of the shards answered: {str(answer['_shards'])[:300]}")
+        raise Interrupted(f"searching: only a part of the shards answered: {str(answer['_shards'])[:300]}")
     return answer

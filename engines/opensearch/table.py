@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engines.contract import TableStats
 from engines.opensearch import bodies, documents
+from engines.opensearch.edge import cluster_error
 from engines.opensearch.names import document_id
+from engines.opensearch.patience import patiently
+from engines.opensearch.pool import nearest_rows
+from engines.opensearch.rows import matching_rows
 from engines.opensearch.searches import total
 from engines.values import check_row, merge_rows, require_vector_fields
 from havengate.errors import EngineError
@@ -17,9 +21,10 @@ from havengate.types import Row
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
+    from engines.contract import PoolQuery, RowsQuery
     from engines.opensearch.searches import Searches
     from engines.opensearch.writes import Action, Writes
-    from havengate.types import Vector
+    from havengate.types import Pool, Vector
     from schemas.table import TableSchema
 
 _ROWS_PER_READ = 5_000
@@ -41,12 +46,14 @@ class Table:
         *,
         schema: TableSchema,
         lock: threading.Lock,
+        patience_s: float,
     ) -> None:
         self._client = client
         self._searches = searches
         self._writes = writes
         self._alias = alias
         self._schema = schema
+        self._patience_s = patience_s
         # A refresh shows everything that was sent: another call's first half must not be among it.
         self._lock = lock
 
@@ -71,10 +78,19 @@ class Table:
         raise EngineError(f"row {left[0]!r} is changed by others all the time; try again")
 
     def delete(self, pks: Iterable[str]) -> int:
-        actions: list[Action] = [({"delete": {"_id": document_id(pk)}}, None) for pk in dict.fromkeys(pks)]
+        ids = [document_id(pk) for pk in dict.fromkeys(pks)]
+        actions: list[Action] = [({"delete": {"_id": id_}}, None) for id_ in ids]
         with self._lock:
+            # A repeated deletion finds nothing when only the answer of the first was lost.
+            there = {id_ for part in _parts(ids, _ROWS_PER_READ) for id_, _ in self._documents(part, "false")}
             statuses = self._writes.run(self._alias, actions)
-        return sum(status in _CREATED_OR_REPLACED for status in statuses.values())
+        return sum(id_ in there or status in _CREATED_OR_REPLACED for id_, status in statuses.items())
+
+    def pool(self, query: PoolQuery) -> Pool:
+        return nearest_rows(self._searches, self._alias, self._schema, query)
+
+    def rows(self, query: RowsQuery) -> Pool:
+        return matching_rows(self._searches, self._alias, self._schema, query)
 
     def fetch(self, pks: Sequence[str], vector_fields: Sequence[str]) -> dict[str, Row]:
         require_vector_fields(self._schema, vector_fields)
@@ -115,18 +131,26 @@ class Table:
     def _stored(self, pks: Sequence[str]) -> dict[str, tuple[Row, dict[str, Any]]]:
         """Rows as they are at this moment, each with the condition that it still is."""
         found: dict[str, tuple[Row, dict[str, Any]]] = {}
-        source = documents.row_source(self._schema.vector_fields)
+        source = ",".join(documents.row_source(self._schema.vector_fields))
         for part in _parts(pks, _ROWS_PER_MERGE):
-            asked = {"ids": [document_id(pk) for pk in part]}
-            answer = self._client.mget(body=asked, index=self._alias, params={"_source_includes": ",".join(source)})
-            for item in answer["docs"]:
-                if item.get("found"):
-                    row = documents.row(self._schema, item["_source"])
-                    found[row.pk] = (
-                        row,
-                        {"if_seq_no": item["_seq_no"], "if_primary_term": item["_primary_term"]},
-                    )
+            for _, item in self._documents([document_id(pk) for pk in part], source):
+                row = documents.row(self._schema, item["_source"])
+                found[row.pk] = (row, {"if_seq_no": item["_seq_no"], "if_primary_term": item["_primary_term"]})
         return found
+
+    def _documents(self, ids: Sequence[str], source: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """Documents that are there at this moment, refreshed or not, by _id."""
+        if not ids:
+            return []
+        return patiently(lambda: self._get(ids, source), self._patience_s)
+
+    def _get(self, ids: Sequence[str], source: str) -> list[tuple[str, Mapping[str, Any]]]:
+        answer = self._client.mget(body={"ids": list(ids)}, index=self._alias, params={"_source": source})
+        for item in answer["docs"]:
+            # A shard that cannot answer is not a row that is missing.
+            if "error" in item:
+                raise cluster_error("reading rows", 503, item)
+        return [(item["_id"], item) for item in answer["docs"] if item["found"]]
 
     def _index(self, row: Row, condition: dict[str, Any] | None = None) -> Action:
         target = {"_id": document_id(row.pk), **(condition or {})}

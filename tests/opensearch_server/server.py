@@ -72,7 +72,8 @@ class Node:
         self._process.communicate()
 
     def stop(self) -> None:
-        if self._process is None:
+        """Closes the pipe that keeps it up; of a node that is down already, nothing."""
+        if self._process is None or self._process.poll() is not None:
             return
         try:
             self._process.communicate(timeout=30)
