@@ -5,20 +5,54 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from engine_samples import compare, full_spec, make_schema, make_spec, query
+import numpy as np
+from engine_samples import ALL_KINDS, compare, full_spec, make_schema, make_spec, query
 
+from engines.contract import RowsQuery
 from engines.opensearch import bodies
+from engines.opensearch.documents import document
 from engines.opensearch.filters import compile_filter
 from engines.opensearch.mapping import index_body
 from havengate.settings import EngineSettings
-from havengate.types import And, Compare, Field, In, Literal, Not, Or
+from havengate.types import (
+    And,
+    Arith,
+    Compare,
+    Contains,
+    Exists,
+    Field,
+    In,
+    Literal,
+    Match,
+    Not,
+    Or,
+    Range,
+    Row,
+    SortKey,
+)
 from schemas.table import FieldType
 
 GOLDEN = Path(__file__).with_name("opensearch_golden")
 EVERY_TYPE = make_schema(
     [*((kind.value.lower(), kind, False) for kind in FieldType), ("many", FieldType.INT32, True)], key=FieldType.STRING
 )
-SCHEMA = make_schema(indexes=(("vector", 2, "SquaredEuclidean"), ("other", 2, "InnerProduct")))
+SCHEMA = make_schema(
+    [*ALL_KINDS, ("title", FieldType.TEXT, False), ("titles", FieldType.TEXT, True)],
+    indexes=(("vector", 2, "SquaredEuclidean"), ("other", 2, "InnerProduct")),
+)
+TWO_SPACES = make_schema((), indexes=(("vector", 2, "SquaredEuclidean"), ("other", 2, "InnerProduct")))
+ROW = Row(
+    "1",
+    {
+        "id": 1,
+        "f": 0.1,
+        "title": "Red 红色头盔",
+        "titles": ["a b", "", "头盔"],
+        "m": {"color": "red", "sizes": [5, "L"], "none": []},
+    },
+    {"vector_field": np.array([1, 0.5], np.float32)},
+    {"vector_field": "hash"},
+)
 SMALL = compare("i8", "<", 5)
 
 FILTERS = {
@@ -38,6 +72,32 @@ FILTERS = {
     "map_not": Not(compare("m", "=", 5.5, "size")),
     "two_numbers": Compare("<=", Field("i64"), Field("f")),
     "two_texts": Not(Compare("<=", Field("s"), Field("s"))),
+    "range": Range(Field("is"), Literal(1), Literal(5), include_high=False),
+    "range_of_floats": Range(Field("f"), Literal(0.1), None, include_low=False),
+    "range_beyond_the_type": Range(Field("i8"), Literal(-1000), Literal(1000)),
+    "range_without_bounds": Range(Field("d")),
+    "not_range": Not(Range(Field("i64"), Literal(1), Literal(5))),
+    "range_of_nothing": Range(Field("i8"), Literal(1000)),
+    "contains_part": Contains(Field("s"), Literal("a*b?c\\")),
+    "contains_long_part": Contains(Field("s"), Literal("ab" * 40)),
+    "contains_value": Contains(Field("ss"), Literal("a")),
+    "contains_number": Contains(Field("is"), Literal(5)),
+    "contains_empty": Contains(Field("s"), Literal("")),
+    "contains_map": Contains(Field("m", "a*"), Literal("red")),
+    "contains_map_number": Contains(Field("m", "size"), Literal(5)),
+    "not_contains": Not(Contains(Field("s"), Literal("x"))),
+    "exists": Exists(Field("is")),
+    "exists_map": Exists(Field("m")),
+    "exists_key": Exists(Field("m", "color")),
+    "not_exists": Not(Exists(Field("s"))),
+    "match": Match(Field("title"), "红色头盔 XL"),
+    "match_phrase": Match(Field("titles"), "red helmet", phrase=True),
+    "match_nothing": Match(Field("title"), "..."),
+    "not_match": Not(Match(Field("title"), "...")),
+    "arithmetic": Compare(">", Arith("/", Arith("+", Field("i64"), Literal(1)), Field("u64")), Literal(2**63)),
+    "arithmetic_of_reals": Compare("<=", Literal(0.5), Arith("*", Field("f"), Literal(2))),
+    "arithmetic_bits": Not(Compare("=", Arith("&", Field("u64"), Literal(2**64 - 1)), Field("i64"))),
+    "arithmetic_beside_infinity": Compare("<", Arith("-", Field("d"), Field("i8")), Literal(float("inf"))),
 }
 
 
@@ -46,6 +106,8 @@ def cases():
     yield "mapping_every_type", index_body(make_spec("T", EVERY_TYPE), "havengate-T", settings)
     several = settings.model_copy(update={"shards": 3, "replicas": "2"})
     yield "mapping_shards_and_replicas", index_body(full_spec("t"), "havengate-t", several)
+    faiss = settings.model_copy(update={"knn_engine": "faiss"})
+    yield "mapping_faiss", index_body(make_spec("t", TWO_SPACES), "havengate-t", faiss)
     for name, expression in FILTERS.items():
         yield f"filter_{name}", compile_filter(expression, SCHEMA)
     yield "pool_approximate", bodies.approximate(SCHEMA, query((1, 0.5), n=3))
@@ -55,8 +117,21 @@ def cases():
     yield "pool_exact", bodies.exact(SCHEMA, query((1, 0.5), filter=SMALL))
     yield "count_base_post", bodies.count_base(SCHEMA, query((1, 0.5), filter=SMALL, filter_mode="post"))
     yield "count_matched", bodies.count_matched(SCHEMA, query((1, 0.5), filter=SMALL))
-    yield "rows", bodies.matching(SCHEMA, None, with_row=False)
-    yield "rows_filtered_later_page", bodies.matching(SCHEMA, SMALL, with_row=True, after=[5])
+    yield (
+        "pool_within",
+        bodies.approximate(SCHEMA, query((1, 0.5), within=compare("i64", "=", 1), filter=SMALL, filter_mode="post")),
+    )
+    yield (
+        "count_base_within",
+        bodies.count_base(SCHEMA, query((1, 0.5), within=compare("i64", "=", 1), filter=SMALL, filter_mode="post")),
+    )
+    yield "pool_marks", bodies.approximate(SCHEMA, query((1, 0.5), marks=(SMALL, Match(Field("title"), "头盔"))))
+    yield "rows", bodies.matching(SCHEMA, RowsQuery(), 10)
+    yield "rows_filtered_later_page", bodies.matching(SCHEMA, RowsQuery(SMALL), 10_000, after=[5])
+    yield "rows_marks", bodies.matching(SCHEMA, RowsQuery(SMALL, marks=(Exists(Field("s")),)), 10)
+    order = (SortKey(Field("f"), descending=True), SortKey(Field("i64"), descending=False))
+    yield "rows_order", bodies.matching(SCHEMA, RowsQuery(order=order, limit=7), 7)
+    yield "document", document(SCHEMA, ROW)
     yield "fetch", bodies.by_ids(["1", "2"], ["vector_field"])
     yield "vectors_by_source", bodies.by_sources(SCHEMA, "vector_field", ["a", "b"])
     yield "statistics", bodies.statistics(SCHEMA)

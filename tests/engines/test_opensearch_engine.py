@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import socket
 import threading
 import uuid
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from engine_samples import compare, keys, make_row, make_schema, make_spec, query
 from opensearchpy import OpenSearch
 
-from engines.contract import PoolQuery
+from engines.contract import PoolQuery, RowsQuery
 from engines.opensearch.engine import OpenSearchEngine
 from havengate.errors import EngineError, RequestError
 from havengate.settings import EngineSettings
-from havengate.types import SCORE, Or, Row
+from havengate.types import SCORE, Contains, Exists, Field, Literal, Not, Or, Row, SortKey
 from schemas.table import FieldType
 
 ROWS, DIMENSION = 1500, 16
@@ -83,13 +80,70 @@ def test_a_graph_that_came_up_short_is_mended(clustered, monkeypatch):
 
 
 def test_more_rows_than_a_page_come_in_the_order_of_the_key(clustered, monkeypatch):
-    monkeypatch.setattr("engines.opensearch.bodies.WINDOW", 100)
-    monkeypatch.setattr("engines.opensearch.pool.WINDOW", 100)
-    found = clustered.rows("t", compare("s", "!=", "3"), ("i64",))
+    monkeypatch.setattr("engines.opensearch.rows.WINDOW", 100)
+    found = clustered.rows("t", RowsQuery(compare("s", "!=", "3"), ("i64",)))
     expected = [key for key in range(ROWS) if key % 7 != 3]
     assert keys(found) == [str(key) for key in expected]
     assert found.frame["i64"].to_list() == [key % 100 for key in expected]
     assert found.matched == len(expected)
+
+
+def test_rows_in_an_order_come_in_pages_too(clustered, monkeypatch):
+    """Fields without a value last, whatever number the cluster sorts a missing one as."""
+    clustered.upsert("t", [make_row(-1, i64=2**63 - 1), make_row(-2), make_row(-3, i64=-(2**63)), make_row(-4)])
+    monkeypatch.setattr("engines.opensearch.rows.WINDOW", 100)
+    rows = [(2**63 - 1, -1), (-(2**63), -3), *((key % 100, key) for key in range(ROWS))]
+    for descending in (False, True):
+        order = (SortKey(Field("i64"), descending),)
+        sign = -1 if descending else 1
+        expected = [str(key) for number, key in sorted(rows, key=lambda row: (sign * row[0], row[1]))] + ["-4", "-2"]
+        assert keys(clustered.rows("t", RowsQuery(order=order))) == expected
+        some = clustered.rows("t", RowsQuery(order=order, limit=250))
+        assert (keys(some), some.matched) == (expected[:250], ROWS + 4)
+
+
+def test_a_page_that_one_answer_holds_is_one_request(clustered, monkeypatch):
+    monkeypatch.delattr("engines.opensearch.searches.Searches.moment")
+    query = RowsQuery(order=(SortKey(Field("i64"), descending=True),), limit=3, marks=(compare("s", "=", "1"),))
+    found = clustered.rows("t", query)
+    assert (keys(found), found.matched) == (["99", "199", "299"], ROWS)
+    assert found.frame["#mark:0"].to_list() == [key % 7 == 1 for key in (99, 199, 299)]
+
+
+def test_marks_change_no_pool(clustered, monkeypatch):
+    marks = (compare("i64", "<", 50), Exists(Field("s")), Not(Exists(Field("i64"))), Contains(Field("s"), Literal("3")))
+    asked = PoolQuery("vector", np.zeros((1, DIMENSION), np.float32), 300, filter=compare("i64", ">=", 20))
+    for plain, marked in zip(
+        both_ways(clustered, monkeypatch, asked),
+        both_ways(clustered, monkeypatch, replace(asked, marks=marks)),
+        strict=True,
+    ):
+        assert marked.frame.drop([f"#mark:{place}" for place in range(4)]).equals(plain.frame)
+        numbers = [int(key) for key in keys(marked)]
+        assert marked.frame["#mark:0"].to_list() == [number % 100 < 50 for number in numbers]
+        assert marked.frame["#mark:1"].all()
+        assert not marked.frame["#mark:2"].any()
+        assert marked.frame["#mark:3"].to_list() == [number % 7 == 3 for number in numbers]
+
+
+@pytest.mark.parametrize("part", ["b" * 30 + "a", "b" * 100 + "a", "盔" * 3000 + "a"])
+def test_a_part_of_any_length_is_found(engine, part):
+    fields = (("s", FieldType.STRING, False), ("m", FieldType.MAP, False))
+    engine.create_table(make_spec(schema=make_schema(fields)))
+    texts = [part, f"x{part}y", part[1:], f"{part[1:]}*", "?" * len(part)]
+    engine.upsert("t", [make_row(key, s=text, m={"k": text, "l": [text]}) for key, text in enumerate(texts)])
+    for field in (Field("s"), Field("m", "k")):
+        assert keys(engine.rows("t", RowsQuery(Contains(field, Literal(part))))) == ["0", "1"]
+        assert keys(engine.rows("t", RowsQuery(Not(Contains(field, Literal(part)))))) == ["2", "3", "4"]
+    assert keys(engine.rows("t", RowsQuery(Contains(Field("m", "l"), Literal(part))))) == ["0"]
+
+
+def test_the_hash_of_a_long_text_is_no_part_of_it(engine):
+    engine.create_table(make_spec())
+    engine.upsert("t", [make_row(1, s="图" * 20_000)])
+    parts = "图0123456789abcdef\x00"
+    found = [engine.rows("t", RowsQuery(Contains(Field("s"), Literal(part)))).matched for part in parts]
+    assert found == [1] + [0] * 17
 
 
 def test_text_longer_than_a_term_of_lucene(engine):
@@ -99,9 +153,9 @@ def test_text_longer_than_a_term_of_lucene(engine):
     rows = [Row(key, {"id": key, "s": key, "m": {key: key}}) for key in (long, long + "x", "short")]
     engine.upsert("t", rows)
     assert engine.fetch("t", [long]) == {long: rows[0]}
-    assert keys(engine.rows("t", compare("s", "=", long), ())) == [long]
-    assert keys(engine.rows("t", compare("m", "=", long + "x", path=long + "x"), ())) == [long + "x"]
-    assert keys(engine.rows("t", compare("s", "<", "图"), ())) == ["short"]
+    assert keys(engine.rows("t", RowsQuery(compare("s", "=", long)))) == [long]
+    assert keys(engine.rows("t", RowsQuery(compare("m", "=", long + "x", path=long + "x")))) == [long + "x"]
+    assert keys(engine.rows("t", RowsQuery(compare("s", "<", "图")))) == ["short"]
     assert engine.delete("t", [long]) == 1
 
 
@@ -116,13 +170,13 @@ def test_a_filter_of_more_parts_than_the_cluster_takes_is_the_requests_fault(eng
     engine.create_table(make_spec())
     ranges = Or(tuple(compare("i64", "<", -value) for value in range(3000)))
     with pytest.raises(RequestError, match="max_clause_count"):
-        engine.rows("t", ranges, ())
+        engine.rows("t", RowsQuery(ranges))
 
 
 def test_half_of_a_surrogate_pair_is_the_requests_fault(engine):
     engine.create_table(make_spec())
     with pytest.raises(RequestError, match="surrogate"):
-        engine.rows("t", compare("s", "=", "\ud800"), ())
+        engine.rows("t", RowsQuery(compare("s", "=", "\ud800")))
 
 
 def test_a_write_block_says_what_to_do(engine, settings, opensearch_url):
@@ -167,67 +221,3 @@ def test_an_index_of_somebody_else_is_no_table(engine, settings, opensearch_url)
         with pytest.raises(EngineError, match="not made by havengate"):
             engine.table("theirs")
         client.indices.delete(index=f"{settings.index_prefix}x")
-
-
-def test_a_cluster_that_is_away_is_named_and_found_again(settings, opensearch_url):
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        away = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        with (
-            OpenSearchEngine.open(settings.model_copy(update={"hosts": away})) as engine,
-            pytest.raises(EngineError, match="cannot be reached"),
-        ):
-            engine.table_names()
-        both = settings.model_copy(update={"hosts": f"{away}, {opensearch_url}"})
-        with OpenSearchEngine.open(both) as engine:
-            assert [engine.table_names() for _ in range(4)] == [[]] * 4
-
-
-ANSWERS = {
-    "elasticsearch": ('{"version": {"number": "8.1.0"}}', "another product"),
-    "old": ('{"version": {"number": "2.3.0", "distribution": "opensearch"}}', "too old"),
-    "no plugin": ('{"version": {"number": "2.19.6", "distribution": "opensearch"}}', "no k-NN plugin"),
-}
-
-
-def answer(status, text):
-    """A server that gives one answer to ``/`` and knows nothing else; it keeps the headers that it saw."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.server.seen.append(self.headers)
-            known = self.path == "/"
-            self.send_response(status if known else 400)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(text.encode() if known else b'{"error": "no handler found"}')
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    server.seen = []
-    return server
-
-
-@contextmanager
-def refused(status, text, message, **rest):
-    with answer(status, text) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        settings = EngineSettings(hosts=f"http://127.0.0.1:{server.server_port}", **rest)
-        with OpenSearchEngine.open(settings) as engine, pytest.raises(EngineError, match=message) as caught:
-            engine.table_names()
-        server.shutdown()
-        yield server, caught.value.message
-
-
-@pytest.mark.parametrize("name", ANSWERS)
-def test_a_cluster_that_cannot_serve_is_refused(name):
-    with refused(200, *ANSWERS[name]):
-        pass
-
-
-def test_a_user_that_the_cluster_does_not_know_is_told_so():
-    with refused(401, "Unauthorized", "HAVENGATE_ENGINE__USER", user="scott", password="tiger") as (server, message):
-        assert server.seen[0]["Authorization"] == f"Basic {base64.b64encode(b'scott:tiger').decode()}"
-        assert "tiger" not in message
