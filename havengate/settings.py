@@ -71,9 +71,7 @@ class LimitSettings(_Group):
     picture_bytes: int = Field(16 * MIB, ge=1024, description="largest picture file in bytes, before decoding")
     picture_pixels: int = Field(50_000_000, ge=1, description="largest picture in pixels, judged before decoding")
     window: int = Field(5000, ge=1, description="largest start + hit of one search")
-    rows: int = Field(
-        1_000_000, ge=1, description="most rows without a vector term that the gateway itself sorts, groups or joins"
-    )
+    rows: int = Field(1_000_000, ge=1, description="most rows that the gateway itself sorts, groups or joins")
     fetch_ids: int = Field(1000, ge=1, description="most ids of one fetch")
     query_chars: int = Field(8 * MIB, ge=1024, description="longest HA query string in characters")
     text_chars: int = Field(1024, ge=1, description="longest query text in characters")
