@@ -9,7 +9,7 @@ from typing import Any
 from opensearchpy import exceptions
 
 from havengate.codes import HaCode
-from havengate.errors import EngineError, HavengateError, RequestError, UnknownTable
+from havengate.errors import Busy, EngineError, HavengateError, RequestError, UnknownTable
 
 _UNKNOWN = ("index_not_found_exception", "alias_not_found_exception", "aliases_not_found_exception")
 _ADVICE = {
@@ -22,6 +22,8 @@ _ADVICE = {
     "mapper_parsing_exception": "the index has another mapping than this table; make the table again",
     "strict_dynamic_mapping_exception": "the index has another mapping than this table; make the table again",
 }
+_WRITE_BLOCK = "FORBIDDEN/8/"
+"""The block index.blocks.write; a full disk is another one."""
 _BAD_REQUEST = 400
 _PASSING_STATUS = (502, 503, 504)
 _PASSING = {
@@ -84,6 +86,8 @@ def cluster_error(what: str, status: object, body: object) -> HavengateError:
             f"{what}: the filter has more parts than the cluster takes (indices.query.bool.max_clause_count)",
             code=HaCode.FILTER_CLAUSE,
         )
+    if "cluster_block_exception" in kinds and _WRITE_BLOCK in reason:
+        return Busy(f"{what}: the index takes no writes for now")
     told = status if isinstance(status, int) else 0
     # A request that is wrong is refused by all shards, which says nothing about the shards.
     known = [] if told == _BAD_REQUEST and kinds[-1:] == ["search_phase_execution_exception"] else kinds

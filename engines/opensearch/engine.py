@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,18 +14,22 @@ from opensearchpy import exceptions
 from engines.opensearch.catalog import Catalog
 from engines.opensearch.client import connect
 from engines.opensearch.cluster import health, require_cluster
+from engines.opensearch.copying import Copying
 from engines.opensearch.edge import translated
+from engines.opensearch.generations import Generations
+from engines.opensearch.holds import Holds
 from engines.opensearch.patience import patiently
 from engines.opensearch.searches import Searches
 from engines.opensearch.table import Table
 from engines.opensearch.writes import Writes
-from havengate.errors import EngineError
+from havengate.errors import Busy, EngineError, UnknownTable
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from engines.contract import PoolQuery, RowsQuery, TableSpec, TableStats
+    from engines.contract import Generation, PoolQuery, Progress, RowsQuery, TableSpec, TableStats
+    from engines.opensearch.stored import Stored
     from havengate.settings import EngineSettings
     from havengate.types import Pool, Row, Vector
     from schemas.settings import TableSettings
@@ -46,6 +51,9 @@ class OpenSearchEngine:
         self._catalog = Catalog(self._client, settings)
         self._searches = Searches(self._client)
         self._writes = Writes(self._client, settings.timeout_s)
+        self._holds = Holds(self._client, self._catalog)
+        copying = Copying(self._searches, self._writes)
+        self._generations = Generations(self._client, self._catalog, self._holds, copying, settings)
         self._patience_s = settings.timeout_s / 2
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._checked = False
@@ -86,31 +94,29 @@ class OpenSearchEngine:
 
     def table(self, name: str) -> TableSpec:
         with self._calling(f"reading table {name!r}"):
-            return patiently(lambda: self._catalog.spec(name), self._patience_s)
+            return self._opened(name).spec
 
     def set_settings(self, name: str, settings: TableSettings) -> None:
         with self._calling(f"changing table {name!r}"):
             self._catalog.set_settings(name, settings)
 
     def upsert(self, name: str, rows: Sequence[Row]) -> None:
-        with self._table(name, "writing") as table:
-            table.upsert(rows)
+        self._on(name, "writing", lambda table: table.upsert(rows))
 
     def update_fields(self, name: str, patches: Sequence[Row]) -> list[str]:
-        with self._table(name, "writing") as table:
-            return table.update_fields(patches)
+        return self._on(name, "writing", lambda table: table.update_fields(patches))
 
     def delete(self, name: str, pks: Iterable[str]) -> int:
-        with self._table(name, "writing") as table:
-            return table.delete(pks)
+        asked = list(dict.fromkeys(pks))
+        return self._on(name, "writing", lambda table: table.delete(asked))
 
     def fetch(self, name: str, pks: Sequence[str], vector_fields: Iterable[str] = ()) -> dict[str, Row]:
         fields = list(vector_fields)
         return self._read(name, "reading", lambda table: table.fetch(pks, fields))
 
     def vectors_by_source(self, name: str, field: str, hashes: Iterable[str]) -> dict[str, Vector]:
-        wanted = list(hashes)
-        return self._read(name, "reading", lambda table: table.vectors_by_source(field, wanted))
+        asked = list(hashes)
+        return self._read(name, "reading", lambda table: table.vectors_by_source(field, asked))
 
     def pool(self, name: str, query: PoolQuery) -> Pool:
         return self._read(name, "searching", lambda table: table.pool(query))
@@ -121,36 +127,55 @@ class OpenSearchEngine:
     def stats(self, name: str) -> TableStats:
         return self._read(name, "measuring", lambda table: table.stats())
 
+    def generations(self, name: str) -> list[Generation]:
+        with self._calling(f"reading table {name!r}"):
+            return self._generations.listed(name)
+
+    def change_table(self, name: str, spec: TableSpec, progress: Progress) -> Generation:
+        with self._calling(f"changing table {name!r}"):
+            return self._generations.change(name, spec, progress)
+
+    def use_generation(self, name: str, generation: str) -> None:
+        with self._calling(f"changing table {name!r}"):
+            self._generations.use(name, generation)
+
+    def drop_generation(self, name: str, generation: str) -> None:
+        with self._calling(f"changing table {name!r}"):
+            self._generations.drop(name, generation)
+
     def _read(self, name: str, doing: str, ask: Callable[[Table], T]) -> T:
         """Whole calls are asked again: the pages of one point in time go with the node that held it."""
-        with self._using(name, doing):
-            return patiently(lambda: ask(self._open(name)), self._patience_s)
+        return self._on(name, doing, lambda table: patiently(lambda: ask(table), self._patience_s))
 
-    @contextmanager
-    def _table(self, name: str, doing: str) -> Iterator[Table]:
-        with self._using(name, doing):
-            yield patiently(lambda: self._open(name), self._patience_s)
+    def _on(self, name: str, doing: str, call: Callable[[Table], T]) -> T:
+        """The call's answer from the current generation; made again where another one took its place meanwhile."""
+        deadline = time.monotonic() + self._settings.timeout_s
+        with self._calling(f"{doing} table {name!r}"):
+            while True:
+                opened = self._opened(name)
+                try:
+                    return call(self._table(name, opened))
+                except exceptions.ConnectionError:
+                    raise
+                except Busy:
+                    self._holds.wait(name, deadline)
+                except (exceptions.TransportError, EngineError, UnknownTable):
+                    if not self._catalog.moved(name, opened):
+                        raise
 
-    def _open(self, name: str) -> Table:
+    def _opened(self, name: str) -> Stored:
+        return patiently(lambda: self._catalog.opened(name), self._patience_s)
+
+    def _table(self, name: str, opened: Stored) -> Table:
         return Table(
             self._client,
             self._searches,
             self._writes,
-            self._catalog.alias(name),
-            schema=self._catalog.spec(name).schema,
+            opened.address,
+            schema=opened.spec.schema,
             lock=self._locks[name],
             patience_s=self._patience_s,
         )
-
-    @contextmanager
-    def _using(self, name: str, doing: str) -> Iterator[None]:
-        with self._calling(f"{doing} table {name!r}"):
-            try:
-                yield
-            except (exceptions.TransportError, EngineError) as error:
-                if not isinstance(error, exceptions.ConnectionError):
-                    self._catalog.require_still(name)
-                raise
 
     @contextmanager
     def _calling(self, what: str) -> Iterator[None]:

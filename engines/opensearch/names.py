@@ -1,4 +1,4 @@
-"""What tables and rows are called in the cluster."""
+"""What tables, their generations and rows are called in the cluster."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ import re
 
 from engines.checks import is_table_name
 
-_FIRST_GENERATION = 1
+FIRST_GENERATION = 1
 _PLAIN_ID = re.compile(r"[A-Za-z0-9.-]{1,200}", re.ASCII)
 
 
 class Names:
-    """Alias ``<prefix><table>`` -> index ``<prefix><table>-g1``, all under one prefix."""
+    """Everything is under one prefix.
+
+    alias ``<prefix>T``            the current generation of table T
+    alias ``<prefix>T.g1``         one finished generation: what calls address
+    alias ``<prefix>T.new-TOKEN``  a generation that is being built
+    alias ``<prefix>T.held``       the generation to which writes are held back
+    index ``<prefix>-t-g1``        a generation's rows
+    """
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -24,10 +31,24 @@ class Names:
     def alias(self, table: str) -> str:
         return f"{self._prefix}{table}"
 
-    def index(self, table: str, generation: int = _FIRST_GENERATION) -> str:
+    def generation_alias(self, table: str, generation: str) -> str:
+        return f"{self._prefix}{table}.{generation}"
+
+    def build_alias(self, table: str, token: str) -> str:
+        return f"{self._prefix}{table}.new-{token}"
+
+    def held_alias(self, table: str) -> str:
+        return f"{self._prefix}{table}.held"
+
+    def index(self, table: str, number: int | str = FIRST_GENERATION) -> str:
         # Names of indexes are lower case, names of tables are not: T becomes -t, which no table's name can hold.
         lower = re.sub(r"[A-Z]", lambda letter: f"-{letter[0].lower()}", table)
-        return f"{self._prefix}{lower}-g{generation}"
+        return f"{self._prefix}{lower}-g{number}"
+
+    def generation(self, table: str, index: str) -> str | None:
+        """The generation that an index holds; None for an index of another table."""
+        number = index.removeprefix(self.index(table, ""))
+        return f"g{number}" if number != index and number.isascii() and number.isdecimal() else None
 
     def table(self, alias: str) -> str | None:
         """The table that an alias stands for; None for an alias of somebody else."""

@@ -35,8 +35,10 @@ class Writes:
         self._client = client
         self._patience_s = timeout_s
 
-    def run(self, alias: str, actions: Sequence[Action]) -> dict[str, int]:
+    def run(self, alias: str, actions: Sequence[Action], *, refresh: bool = True) -> dict[str, int]:
         """HTTP status by _id: 200, 201, 404 (nothing to delete) or 409 (changed by somebody else).
+
+        Without ``refresh`` no search sees the rows before the caller refreshes.
 
         Raises EngineError, or UnknownTable, when a row cannot be written.
         """
@@ -44,9 +46,9 @@ class Writes:
         done: dict[str, int] = {}
         try:
             for batch in batches:
-                done |= self._insist(alias, batch, refresh=len(batches) == 1)
+                done |= self._insist(alias, batch, refresh=refresh and len(batches) == 1)
         finally:
-            if len(batches) > 1:
+            if refresh and len(batches) > 1:
                 self._client.indices.refresh(index=alias)
         return done
 

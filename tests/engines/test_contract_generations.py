@@ -116,11 +116,11 @@ def test_generations_are_listed_by_age_and_dropped_one_by_one(changed):
     assert changed.stats("t").rows == 6
 
 
-@pytest.mark.parametrize("generation", ["", "g0", "g02", "../g1", "g1/../g1", "*", "g*", "current"])
-def test_only_generations_that_are_there_can_be_used_or_dropped(changed, generation):
-    for call in (changed.use_generation, changed.drop_generation):
-        with pytest.raises(UnknownGeneration):
-            call("t", generation)
+def test_only_generations_that_are_there_can_be_used_or_dropped(changed):
+    for generation in ("", "g0", "g02", "../g1", "g1/../g1", "*", "g*", "current", "g1,g2"):
+        for call in (changed.use_generation, changed.drop_generation):
+            with pytest.raises(UnknownGeneration):
+                call("t", generation)
     assert len(changed.generations("t")) == 2
 
 
