@@ -60,6 +60,9 @@ def matching_rows(snapshot: Snapshot, schema: TableSchema, query: RowsQuery) -> 
     matched = len(slots)
     if query.limit is None:
         require_most(matched, query.most)
+        if not query.order:
+            return Pool(_select(snapshot, schema, query, slots).sort(KEY), matched)
+    # Only the rows of the page are worth their columns.
     slots = _ordered(snapshot, schema, query.order, slots)[: query.limit]
     return Pool(_select(snapshot, schema, query, slots), matched)
 
