@@ -185,10 +185,11 @@ class Case:
         leaves: list[Json] = [
             {"in": {"field": name, "values": [self._literal(field) for _ in range(self.random.randint(1, 3))]}},
             {"exists": {"field": self.random.choice((name, field.name))}},
-            {"contains": {"field": name, "value": self._literal(field)}},
             {"compare": self._compare(field, name)},
             {"compare": self._compare(field, name)},
         ]
+        if field.multi or not field.is_number:
+            leaves.append({"contains": {"field": name, "value": self._literal(field)}})
         if field.is_number:
             ends = {"low": self._literal(field), "include_low": self.random.random() < 0.5}
             leaves.append({"range": {"field": name, **ends}})
@@ -216,6 +217,14 @@ class Case:
             return self.random.choice((0, 1, 2, -3, 0.5, 7))
         return {"field": self.random.choice(numbers).name}
 
+    def _computed(self, numbers: list[Field]) -> Any:
+        """What sorts and aggregates take: a field by its name, or arithmetic with a field in it."""
+        name = self.random.choice(numbers).name
+        if self.random.random() < 0.5:
+            return name
+        op = self.random.choice(("+", "-", "*", "/"))
+        return {"arith": {"op": op, "left": {"field": name}, "right": self._operand(numbers, 1)}}
+
     def _literal(self, field: Field) -> Any:
         if field.type == "MAP":
             return self.random.choice((1, 1.5, "a", "b", "头", 2**63))
@@ -232,14 +241,13 @@ class Case:
         chosen = self.random.sample(keys, min(len(keys), self.random.randint(1, 2)))
         numbers = [field for field in self._singles() if field.is_number]
         if numbers and self.random.random() < 0.3:
-            chosen = [self._operand(numbers, 2)]
-            chosen = [key["field"] if isinstance(key, dict) and "field" in key else key for key in chosen]
+            chosen = [self._computed(numbers)]
         return [{"by": key, "descending": self.random.random() < 0.5} for key in chosen]
 
     def _distinct(self) -> Json:
         singles = self._singles()
         key = self.random.choice(singles).name if singles else "id"
-        distinct: Json = {"key": {"field": key}, "count": self.random.randint(1, 2), "times": self.random.randint(1, 2)}
+        distinct: Json = {"key": key, "count": self.random.randint(1, 2), "times": self.random.randint(1, 2)}
         distinct |= {"reserved": self.random.random() < 0.5, "update_total": self.random.random() < 0.5}
         if self.random.random() < 0.3:
             distinct["grades"] = [0.5, 1.5]
@@ -255,8 +263,8 @@ class Case:
         for _ in range(self.random.randint(0, 2)):
             if numbers:
                 name = self.random.choice(("sum", "max", "min", "distinct_count"))
-                functions.append({"name": name, "value": self._operand(numbers, 1)})
-        aggregate: Json = {"keys": [{"field": key.name} for key in keys], "functions": functions}
+                functions.append({"name": name, "value": self._computed(numbers)})
+        aggregate: Json = {"keys": [key.name for key in keys], "functions": functions}
         if len(keys) == 1 and keys[0] in numbers and self.random.random() < 0.4:
             aggregate["ranges"] = [0, 2, 5.5]
         if self.random.random() < 0.3:
