@@ -102,6 +102,12 @@ def test_the_key_may_be_computed():
     assert found(rows, parity, (SortKey(Field("size"), descending=True),)) == [5, 4]
 
 
+def test_rows_that_match_the_filter_take_no_turn():
+    rows = [{"id": key, "shop": shop, "size": 1} for key, shop in enumerate("abab")]
+    spec = Distinct(Field("size"), reserved=False, filter=Compare("=", Field("shop"), Literal("a")))
+    assert found(rows, spec, (SortKey(Field("price"), descending=True),)) == [0, 1, 2]
+
+
 def test_grades_of_a_text_are_refused():
     with pytest.raises(RequestError):
         found([{"id": 1, "shop": "a"}], Distinct(Field("size"), grades=(1.0,)), (SortKey(Field("shop"), True),))
