@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,7 +14,7 @@ FORMAT = 1
 
 
 def encode_spec(spec: TableSpec) -> str:
-    return json.dumps({"format": FORMAT, **TypeAdapter(TableSpec).dump_python(spec, mode="json")}, ensure_ascii=False)
+    return json.dumps({"format": FORMAT, **_adapter().dump_python(spec, mode="json")}, ensure_ascii=False)
 
 
 def decode_spec(text: str, where: str) -> TableSpec:
@@ -22,13 +23,19 @@ def decode_spec(text: str, where: str) -> TableSpec:
         content = json.loads(text)
         written = content["format"]
         if written == FORMAT:
-            return TypeAdapter(TableSpec).validate_python(content)
+            return _adapter().validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise _damaged(where, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(where, repr(error)) from error
     raise EngineError(f"{where} has format {written}, this version reads {FORMAT}; use a newer version of havengate")
+
+
+@cache
+def _adapter() -> TypeAdapter[TableSpec]:
+    """Built once: that costs more than using it, and the specifications of a cluster are read every few seconds."""
+    return TypeAdapter(TableSpec)
 
 
 def _damaged(where: str, why: str) -> EngineError:
