@@ -105,7 +105,8 @@ class PictureRows:
                 values = tuple(Literal(key) for key in unheld)
                 frame = self._engine.rows(table.name, RowsQuery(In(Field(name), values), (name,))).frame
                 unheld -= set(frame[name].to_list())
-        if unheld:
+        # Rows of a kept generation may hold them, too: their pictures go with the table.
+        if unheld and len(self._engine.generations(table.name)) == 1:
             self._blobs.delete(table.name, unheld)
 
     def _fill_chunk(

@@ -25,6 +25,7 @@ class _Group(BaseModel):
 
 class EngineSettings(_Group):
     kind: Literal["embedded", "opensearch"] = Field("embedded", description="where rows and vectors live")
+    keep_generations: int = Field(1, ge=0, description="older generations of a table to keep when it is changed")
     hosts: str = Field("http://127.0.0.1:9200", description="opensearch: comma-separated URLs of the cluster's nodes")
     user: str = Field("", description="opensearch: the user's name, if the cluster asks for one")
     password: SecretStr = Field(SecretStr(""), description="opensearch: the user's password")
@@ -36,6 +37,10 @@ class EngineSettings(_Group):
         description="opensearch: what the names of indexes begin with",
     )
     timeout_s: float = Field(10.0, gt=0, description="opensearch: seconds to wait for one answer")
+    refresh: Literal["wait", "none"] = Field(
+        "wait",
+        description="opensearch: a write is seen when the call returns, or (none, for bulk loads) a second later",
+    )
     shards: int = Field(1, ge=1, le=1024, description="opensearch: shards of a new table's index")
     replicas: str = Field(
         "0-1",

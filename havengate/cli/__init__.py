@@ -10,6 +10,7 @@ import click
 
 from havengate.cli.common import printable
 from havengate.cli.data import ingest, schema, table
+from havengate.cli.generations import change, generations, rollback
 from havengate.cli.query import explain, parse, search
 from havengate.cli.server import config, demo, doctor, serve, user
 from havengate.errors import HavengateError
@@ -34,6 +35,8 @@ def cli(context: click.Context, debug: bool) -> None:
 
 for command in (config, demo, doctor, explain, ingest, parse, schema, search, serve, table, user):
     cli.add_command(command)
+for command in (change, generations, rollback):
+    table.add_command(command)
 
 
 def main() -> None:
