@@ -25,7 +25,7 @@ _ADVICE = {
 _WRITE_BLOCK = "FORBIDDEN/8/"
 """The block index.blocks.write; a full disk is another one."""
 _BAD_REQUEST = 400
-_PASSING_STATUS = (502, 503, 504)
+PASSING_STATUS = (502, 503, 504)
 _PASSING = {
     "node_disconnected_exception",
     "node_not_connected_exception",
@@ -92,7 +92,7 @@ def cluster_error(what: str, status: object, body: object) -> HavengateError:
     # A request that is wrong is refused by all shards, which says nothing about the shards.
     known = [] if told == _BAD_REQUEST and kinds[-1:] == ["search_phase_execution_exception"] else kinds
     advice = next((_ADVICE[kind] for kind in known if kind in _ADVICE), _STATUS.get(told, "OpenSearch refused"))
-    passing = told in _PASSING_STATUS or not _PASSING.isdisjoint(known)
+    passing = told in PASSING_STATUS or not _PASSING.isdisjoint(known)
     kind = Interrupted if passing else EngineError
     return kind(f"{what}: {advice} ({status} {kinds[0] if kinds else ''}: {reason})")
 

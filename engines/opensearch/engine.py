@@ -19,6 +19,7 @@ from engines.opensearch.edge import translated
 from engines.opensearch.generations import Generations
 from engines.opensearch.holds import Holds
 from engines.opensearch.patience import patiently
+from engines.opensearch.refresh import Late
 from engines.opensearch.searches import Searches
 from engines.opensearch.table import Table
 from engines.opensearch.writes import Writes
@@ -50,7 +51,8 @@ class OpenSearchEngine:
         self._settings = settings
         self._catalog = Catalog(self._client, settings)
         self._searches = Searches(self._client)
-        self._writes = Writes(self._client, settings.timeout_s)
+        self._late = Late(self._client, settings.timeout_s)
+        self._writes = Writes(self._client, settings.timeout_s, self._late if settings.refresh == "none" else None)
         self._holds = Holds(self._client, self._catalog)
         copying = Copying(self._searches, self._writes)
         self._generations = Generations(self._client, self._catalog, self._holds, copying, settings)
@@ -72,8 +74,13 @@ class OpenSearchEngine:
         self.close()
 
     def close(self) -> None:
+        """Raises EngineError when rows of ``refresh=none`` cannot be shown."""
         self._closed = True
-        self._client.close()
+        try:
+            with translated("closing"):
+                self._late.close()
+        finally:
+            self._client.close()
 
     def examine(self) -> str:
         """The cluster's version and health in words. Raises EngineError with what to do."""
@@ -145,7 +152,12 @@ class OpenSearchEngine:
 
     def _read(self, name: str, doing: str, ask: Callable[[Table], T]) -> T:
         """Whole calls are asked again: the pages of one point in time go with the node that held it."""
-        return self._on(name, doing, lambda table: patiently(lambda: ask(table), self._patience_s))
+
+        def asked(table: Table) -> T:
+            self._late.now(table.address)
+            return ask(table)
+
+        return self._on(name, doing, lambda table: patiently(lambda: asked(table), self._patience_s))
 
     def _on(self, name: str, doing: str, call: Callable[[Table], T]) -> T:
         """The call's answer from the current generation; made again where another one took its place meanwhile."""

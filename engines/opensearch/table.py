@@ -57,6 +57,11 @@ class Table:
         # A refresh shows everything that was sent: another call's first half must not be among it.
         self._lock = lock
 
+    @property
+    def address(self) -> str:
+        """The alias or index that calls go to."""
+        return self._alias
+
     def upsert(self, rows: Sequence[Row]) -> None:
         for row in rows:
             check_row(self._schema, row, whole=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from opensearchpy import exceptions
 
+from engines.opensearch.refresh import Late
 from engines.opensearch.writes import Writes
 from havengate.errors import EngineError, UnknownTable
 
@@ -19,7 +21,7 @@ class Cluster:
 
     def __init__(self, *rounds):
         self.rounds = list(rounds)
-        self.asked, self.refreshed = [], []
+        self.asked, self.refreshed, self.failing = [], [], []
         self.indices = self
 
     def bulk(self, *, body, index, params):
@@ -34,11 +36,13 @@ class Cluster:
 
     def refresh(self, *, index):
         self.refreshed.append(index)
+        return {"_shards": {"failed": self.failing.pop() if self.failing else 0}}
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch):
     monkeypatch.setattr("engines.opensearch.writes.time.sleep", lambda _: None)
+    monkeypatch.setattr("engines.opensearch.patience.time.sleep", lambda _: None)
 
 
 def deletions(*ids):
@@ -88,6 +92,56 @@ def test_a_call_in_several_requests_shows_with_one_refresh(monkeypatch):
     alone = Cluster({})
     Writes(alone, 60).run("t", deletions("a"))
     assert (alone.asked, alone.refreshed) == ([(["a"], "true")], [])
+
+
+def test_rows_that_a_shard_did_not_show_are_shown_again(monkeypatch):
+    monkeypatch.setattr("engines.opensearch.writes._BYTES", 30)
+    cluster = Cluster({})
+    cluster.failing = [1, 2]
+    Writes(cluster, 60).run("t", deletions("a", "b"))
+    assert cluster.refreshed == ["t"] * 3
+
+
+def test_parts_are_bounded_in_bytes_and_a_large_row_goes_alone(monkeypatch):
+    monkeypatch.setattr("engines.opensearch.writes._BYTES", 100)
+    cluster = Cluster({})
+    Writes(cluster, 60).run("t", deletions("a", "图" * 20, "b", "c", "d", "e" * 200))
+    assert [ids for ids, _ in cluster.asked] == [["a"], ["图" * 20], ["b", "c", "d"], ["e" * 200]]
+
+
+def test_rows_of_late_calls_are_shown_by_the_first_read_or_the_end():
+    cluster = Cluster({})
+    late = Late(cluster, 60)
+    writes = Writes(cluster, 60, late)
+    for id_ in "abc":
+        writes.run("t", deletions(id_))
+    assert ([refresh for _, refresh in cluster.asked], cluster.refreshed) == (["false"] * 3, [])
+    late.now("other")
+    assert cluster.refreshed == []
+    for _ in range(2):
+        late.now("t")
+        assert cluster.refreshed == ["t"]
+    writes.run("t", deletions("d"))
+    for _ in range(2):
+        late.close()
+        assert cluster.refreshed == ["t"] * 2
+
+
+def test_rows_of_late_calls_are_shown_without_a_read(monkeypatch):
+    monkeypatch.setattr("engines.opensearch.refresh.LATEST_S", 0.01)
+    shown = threading.Event()
+
+    class Shown(Cluster):
+        def refresh(self, *, index):
+            shown.set()
+            return super().refresh(index=index)
+
+    cluster = Shown({})
+    cluster.failing = [1]
+    Writes(cluster, 60, Late(cluster, -1)).run("t", deletions("a"))
+    assert shown.wait(10)
+    shown.clear()
+    assert shown.wait(10), "a refresh that failed is made again"
 
 
 def test_nothing_to_write_asks_nothing():
