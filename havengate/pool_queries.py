@@ -86,7 +86,7 @@ def pool_query(asked: Questions, leaf: Nearest, vectors: npt.NDArray[np.float32]
         score_threshold=term.score_threshold,
         filter=plan.filter,
         filter_mode=plan.filter_mode,
-        within=all_of(within),
+        within=all_of(within) if within else None,
         columns=asked.columns if gives else (),
         marks=_marks(asked) if gives else (),
     )
@@ -96,7 +96,7 @@ def rows_query(asked: Questions, leaf: Rows, *, most: int) -> RowsQuery:
     """``most`` limits the rows of an answer that is sorted and paged here."""
     plan = asked.plan
     conditions = leaf.conditions if plan.filter is None else (plan.filter, *leaf.conditions)
-    condition = all_of(conditions)
+    condition = all_of(conditions) if conditions else None
     if asked.paged:
         # RANK is the same for all rows then.
         order = tuple(key for key in plan.sort if key.by is not None)

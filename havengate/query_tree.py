@@ -169,13 +169,13 @@ def _every(sources: list[Source]) -> Source:
 def _either(sources: list[Source]) -> Source:
     rows = [source for source in sources if isinstance(source, Rows)]
     others = [source for source in sources if not isinstance(source, Rows)]
-    joined = [Rows((any_of([_whole(each) for each in rows]),))] if rows else []
+    joined = [Rows((any_of([all_of(each.conditions) for each in rows]),))] if rows else []
     items = (*others, *joined)
     return items[0] if len(items) == 1 else Either(items)
 
 
 def _minus(keep: Source, drop: Source) -> Source:
-    return _narrowed(keep, (Not(_whole(drop)),)) if isinstance(drop, Rows) else Minus(keep, drop)
+    return _narrowed(keep, (Not(all_of(drop.conditions)),)) if isinstance(drop, Rows) else Minus(keep, drop)
 
 
 def _boosted(keep: Source, boosts: list[Source], numbers: Iterator[int]) -> Source:
@@ -202,12 +202,6 @@ def _narrowed(source: Source, conditions: tuple[Expr, ...]) -> Source:
             if isinstance(keep, Rows):
                 boosts = tuple(Boost(each.number, _narrowed(each.source, conditions)) for each in boosts)
             return Boosted(_narrowed(keep, conditions), boosts)
-
-
-def _whole(rows: Rows) -> Expr:
-    condition = all_of(rows.conditions)
-    assert condition is not None  # noqa: S101  only a query that is absent has no condition
-    return condition
 
 
 def _weighted(node: BoolNode, *, everywhere: bool) -> Iterator[tuple[TextTerm | NumberTerm, bool]]:

@@ -24,10 +24,8 @@ from havengate.types import (
 from schemas.table import TableSchema, TermIndex
 
 
-def all_of(conditions: Sequence[Expr]) -> Expr | None:
-    """None where there is no condition."""
-    if not conditions:
-        return None
+def all_of(conditions: Sequence[Expr]) -> Expr:
+    """One of at least one."""
     return conditions[0] if len(conditions) == 1 else And(tuple(conditions))
 
 
