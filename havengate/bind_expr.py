@@ -248,6 +248,11 @@ def _check_match(expr: Match, schema: TableSchema) -> None:
     check_words(expr.text, expr.span)
 
 
+def is_finite(number: float) -> bool:
+    """Of any number; an integer need not fit a float."""
+    return isinstance(number, int) or math.isfinite(number)
+
+
 def check_words(text: str, span: Span | None) -> None:
     """Raises RequestError 1010 for a text without words, 1033 over MAX_WORDS."""
     found = len(words(text))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from havengate.bind_expr import bind_expr, bind_value, several_values
+from havengate.bind_expr import bind_expr, bind_value, is_finite, several_values
 from havengate.bind_query import scored_terms
 from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
@@ -120,7 +119,7 @@ def _check_number(found: int, most: int, what: str, span: Span | None, *, least:
 def _check_limits(limits: Sequence[float], what: str, code: HaCode, span: Span | None) -> None:
     if len(limits) > MAX_LIMITS:
         raise RequestError(f"{len(limits)} {what}, the most is {MAX_LIMITS}", code=code, span=span)
-    if not all(math.isfinite(limit) for limit in limits):
+    if not all(map(is_finite, limits)):
         raise RequestError(f"{what} are finite numbers", code=code, span=span)
     if any(left >= right for left, right in pairwise(limits)):
         raise RequestError(f"{what} must ascend", code=code, span=span)

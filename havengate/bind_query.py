@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from havengate.bind_expr import bind_expr, check_words
+from havengate.bind_expr import bind_expr, check_words, is_finite
 from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
 from havengate.types import (
@@ -177,12 +177,12 @@ def _check_number_term(term: NumberTerm, schema: TableSchema) -> None:
     ends = [end for end in (term.low, term.high) if end is not None]
     if not ends:
         raise _wrong_range("a range needs a low or a high end", term)
-    if any(isinstance(end, bool) or not math.isfinite(end) for end in ends):
+    if not all(is_finite(end) and not isinstance(end, bool) for end in ends):
         raise _wrong_range("the ends of a range are finite numbers", term)
     whole = all(schema.fields[field].type.is_integer for field in index.fields)
     if term.low is not None and term.high is not None and _is_empty(term.low, term.high, term, whole=whole):
         left, right = "(["[term.include_low], ")]"[term.include_high]
-        raise _wrong_range(f"no number is in {left}{term.low}, {term.high}{right}", term)
+        raise _wrong_range(f"no number is in {left}{excerpt(str(term.low))}, {excerpt(str(term.high))}{right}", term)
 
 
 def _is_empty(low: float, high: float, term: NumberTerm, *, whole: bool) -> bool:

@@ -108,6 +108,14 @@ def test_the_ends_of_a_number_term_are_finite():
         assert refusal(query=NumberTerm("prices", high=end)).code is HaCode.NUMBER_RANGE_ERROR
 
 
+def test_an_integer_may_be_larger_than_any_float():
+    huge = 10**400
+    term, aggregate = NumberTerm("stocks", 1, huge), Aggregate((STOCK,), (ONE,), ranges=(1.5, huge))
+    plan = bound(query=term, aggregates=(aggregate,), filter=Range(STOCK, Literal(huge)))
+    assert (plan.query, plan.aggregates) == (term, (aggregate,))
+    assert len(refusal(query=NumberTerm("stocks", huge, 1)).message) < 100
+
+
 def nested(levels):
     operand = STOCK
     for _ in range(levels):
