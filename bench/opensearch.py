@@ -36,7 +36,7 @@ from schemas.settings import TableSettings
 from schemas.templates import template
 
 DIMENSION, CALL, CENTRES, QUERIES, CLIENTS = 512, 1000, 500, 64, 16
-Asked = Sequence[Any]
+Asked = Sequence[tuple[str, dict[str, Any]]]
 
 
 def clustered(numbers: np.random.Generator, centres: np.ndarray, count: int) -> np.ndarray:
@@ -67,20 +67,24 @@ def ha_body(vector: np.ndarray, below: int | None) -> bytes:
 
 
 def recorded(engine: OpenSearchEngine, client: OpenSearch, query: PoolQuery) -> Asked:
-    """The body that the engine sends for a query."""
-    seen: list[Asked] = []
+    """The calls that the engine makes for a query: method and arguments, in their order."""
+    seen: list[tuple[str, dict[str, Any]]] = []
 
-    def msearch(body: Asked, **rest: Any) -> Any:
-        seen.append(body)
-        return client.msearch(body=body, **rest)
+    class Recorder:
+        def __getattr__(self, method: str) -> Callable[..., Any]:
+            def call(**arguments: Any) -> Any:
+                seen.append((method, arguments))
+                return getattr(client, method)(**arguments)
+
+            return call
 
     searches = engine._searches  # noqa: SLF001 - the bench looks over its shoulder
-    inner, searches._client = searches._client, type("Recorder", (), {"msearch": staticmethod(msearch)})()  # noqa: SLF001
+    inner, searches._client = searches._client, Recorder()  # noqa: SLF001
     try:
         engine.pool("t", query)
     finally:
         searches._client = inner  # noqa: SLF001
-    return seen[0]
+    return seen
 
 
 def ask_gateway(connection: HTTPConnection, body: bytes) -> int:
@@ -90,8 +94,10 @@ def ask_gateway(connection: HTTPConnection, body: bytes) -> int:
     return len(answer["result"]["items"])
 
 
-def ask_cluster(client: OpenSearch, body: Asked) -> int:
-    return len(client.msearch(body=body)["responses"][0]["hits"]["hits"])
+def ask_cluster(client: OpenSearch, asked: Asked) -> int:
+    for method, arguments in asked:
+        answer = getattr(client, method)(**arguments)
+    return len(answer.get("responses", [answer])[0]["hits"]["hits"])
 
 
 def milliseconds(call: Callable[..., int], *arguments: object) -> float:
@@ -215,7 +221,7 @@ def main() -> None:
             asked = [
                 recorded(engine, client, PoolQuery("vector", vector[None], 10, filter=condition)) for vector in vectors
             ]
-            print(kept)
+            print(f"{kept}, {len(asked[0])} round trips")
             one_client(endpoint, url, bodies, asked, arguments.rounds)
             many_clients(endpoint, url, bodies, asked, max(10, arguments.rounds // 8))
 
