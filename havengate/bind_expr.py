@@ -202,7 +202,7 @@ def _typed(operand: Operand, other: FieldSpec | None) -> Operand:
     _check_literal(operand)
     if other.type is not FieldType.MAP and isinstance(operand.value, str) != other.type.is_string:
         raise RequestError(
-            f"field {other.name!r} is {other.type}, {operand.value!r} is not",
+            f"field {other.name!r} is {other.type}, {excerpt(repr(operand.value))} is not",
             code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH,
             span=operand.span,
         )

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from colour_model import ColourModel
 from gateway_fakes import client_of
+from hypothesis import HealthCheck, given, settings
+from random_plans import PLANS
 from support import open_colour_services
 
 from havengate.documents import Command
@@ -62,3 +64,14 @@ def test_a_wrong_plan_is_a_bad_request_that_names_the_place(search, plan, code, 
     (error,) = answer.json["errors"]
     assert error["code"] == code
     assert place in error["message"]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(plan=PLANS)
+def test_whatever_a_plan_says_it_is_answered_or_refused_by_name(search, plan):
+    answer = search(plan)
+    assert answer.status_code in (200, 400), answer.text
+    if answer.status_code == 400:
+        (error,) = answer.json["errors"]
+        assert error["code"] >= 1000
+        assert 0 < len(error["message"]) < 500
