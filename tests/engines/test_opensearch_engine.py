@@ -15,7 +15,7 @@ from engines.contract import PoolQuery, RowsQuery
 from engines.opensearch.engine import OpenSearchEngine
 from havengate.errors import EngineError, RequestError
 from havengate.settings import EngineSettings
-from havengate.types import SCORE, Contains, Exists, Field, Literal, Not, Or, Row, SortKey
+from havengate.types import SCORE, And, Contains, Exists, Field, Literal, Not, Or, Row, SortKey
 from schemas.table import FieldType
 
 ROWS, DIMENSION = 1500, 16
@@ -124,6 +124,16 @@ def test_marks_change_no_pool(clustered, monkeypatch):
         assert marked.frame["#mark:1"].all()
         assert not marked.frame["#mark:2"].any()
         assert marked.frame["#mark:3"].to_list() == [number % 7 == 3 for number in numbers]
+
+
+def test_several_unsigned_numbers_beside_a_selective_condition(engine):
+    """The cluster then looks into the row instead of the index, and has to find the same there."""
+    engine.create_table(make_spec())
+    engine.upsert("t", [make_row(key, us=[1, 2**63 + 5]) for key in range(1000)])
+    for op, value in (("=", 1), ("=", 2**63 + 5), ("<", 8), (">=", 2**63)):
+        several = compare("us", op, value)
+        found = engine.rows("t", RowsQuery(And((compare("id", "=", 7), several)), marks=(several,)))
+        assert (keys(found), found.frame["#mark:0"].to_list()) == (["7"], [True])
 
 
 @pytest.mark.parametrize("part", ["b" * 30 + "a", "b" * 100 + "a", "盔" * 3000 + "a"])
