@@ -36,7 +36,7 @@ _SINGLE = (
 """Blocks of the Unicode character database whose characters are words alone."""
 _SELECTORS = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
 """Variation selectors choose a glyph and change no word."""
-_BREAK, _WORD_END, _VALUE_END = " ", "\t", "\n"
+_BREAK, _WORD_END = " ", "\t"
 
 
 def words(text: str) -> list[str]:
@@ -57,12 +57,12 @@ def phrases(text: str, phrase: bool) -> list[list[str]]:
 
 
 def padded(value: str | Sequence[str]) -> str:
-    """The words of one or several values as a column holds them, with a blank around each.
+    """The words of one or several values as a column holds them: a blank around each, two between values.
 
     No phrase reaches from one value into the next.
     """
     values = (value,) if isinstance(value, str) else value
-    return f" {f' {_VALUE_END} '.join(' '.join(words(text)) for text in values)} "
+    return f" {'  '.join(' '.join(words(text)) for text in values)} "
 
 
 def needle(phrase: Sequence[str]) -> str:

@@ -134,6 +134,16 @@ def test_integers_wrap_where_only_one_quotient_does_not_fit(table):
         assert found(table, Compare("=", Arith(op, Field("i64"), Literal(-1)), Literal(result))) == [1], op
 
 
+def test_what_is_no_number_is_missing(table):
+    table.upsert("t", [make_row(1, d=1.7e308)])
+    endless = Arith("*", Field("d"), Literal(10))
+    assert found(table, Compare(">", endless, Literal(1e308))) == [1]
+    for nothing in (Arith("-", endless, endless), Arith("/", endless, endless), Arith("*", endless, Literal(0))):
+        for op in ("=", "!=", "<", ">"):
+            for condition in (Compare(op, nothing, Literal(0)), Compare(op, nothing, Field("d"))):
+                assert found(table, Or((condition, Not(condition)))) == [], condition
+
+
 def test_arithmetic_of_integers_compares_exactly_and_of_reals_as_doubles(table):
     table.upsert("t", [make_row(1, i64=2**53, i8=1, d=0.1, f=0.1)])
     one_more = Arith("+", Field("i64"), Field("i8"))
