@@ -55,7 +55,7 @@ class PlainEngine:
         best = [(row, sign * loss) for loss, _, row in scored[: query.n] if holds(query.filter, row)]
         frame = self._frame([row for row, _ in best], query)
         frame = frame.with_columns(pl.Series(SCORE, [number for _, number in best], dtype=pl.Float64))
-        return Pool(frame, sum(holds(query.filter, row) for row in there))
+        return Pool(_shuffled(frame), sum(holds(query.filter, row) for row in there))
 
     def rows(self, _name, query):
         self.asked.append(query)
@@ -67,7 +67,7 @@ class PlainEngine:
             having = [row for row in found if key.by.name in row]
             lacking = [row for row in found if key.by.name not in row]
             found = sorted(having, key=lambda row: row[key.by.name], reverse=key.descending) + lacking
-        return Pool(self._frame(found[: query.limit], query), len(found))
+        return Pool(_shuffled(self._frame(found[: query.limit], query)), len(found))
 
     def _frame(self, rows, query):
         keys = [row["id"] for row in rows]
@@ -76,7 +76,7 @@ class PlainEngine:
             pl.Series(f"{MARK}{place}", [holds(mark, row) for row in rows], dtype=pl.Boolean)
             for place, mark in enumerate(query.marks)
         ]
-        frame = pl.DataFrame(
+        return pl.DataFrame(
             [
                 pl.Series(PK, [str(key) for key in keys], dtype=pl.String),
                 pl.Series(KEY, keys, dtype=pl.Int64),
@@ -85,7 +85,11 @@ class PlainEngine:
                 *marks,
             ]
         )
-        return frame.sample(fraction=1, shuffle=True, seed=len(rows))
+
+
+def _shuffled(frame):
+    """No order of an engine's may decide."""
+    return frame.sample(fraction=1, shuffle=True, seed=frame.height)
 
 
 _STORED = frozenset(SCHEMA.attribute_fields)

@@ -9,25 +9,25 @@ NUMBERS = st.integers(-3, 3)
 VECTORS = st.tuples(NUMBERS, NUMBERS).map(lambda pair: tuple(map(float, pair)))
 WEIGHTS = st.sampled_from([0.0, 0.5, 1.0, 2.0])
 WORDS = st.lists(st.sampled_from("xyz"), max_size=3).map(" ".join)
-ROW = st.fixed_dictionaries(
-    {},
-    optional={
-        "title": WORDS,
-        "body": WORDS,
-        "shop": st.sampled_from(["s", "t"]),
-        "size": NUMBERS,
-        "near": VECTORS.map(list),
-        "like": VECTORS.map(list),
-    },
+FIELDS = {
+    "title": WORDS,
+    "body": WORDS,
+    "shop": st.sampled_from(["s", "t"]),
+    "size": NUMBERS,
+    "near": VECTORS.map(list),
+    "like": VECTORS.map(list),
+}
+WHOLE = st.fixed_dictionaries(FIELDS)
+ROWS = st.lists(st.one_of(WHOLE, WHOLE, st.fixed_dictionaries({}, optional=FIELDS)), min_size=4, max_size=12).map(
+    lambda rows: [{"id": key, **row} for key, row in enumerate(rows)]
 )
-ROWS = st.lists(ROW, max_size=12).map(lambda rows: [{"id": key, **row} for key, row in enumerate(rows)])
-TERMS = st.one_of(
-    st.builds(
-        VectorTerm,
-        st.sampled_from(["near", "like"]),
-        st.lists(VECTORS, min_size=1, max_size=2).map(lambda vectors: VectorPayload(tuple(vectors))),
-        n=st.integers(1, 6),
-    ),
+NEAREST = st.builds(
+    VectorTerm,
+    st.sampled_from(["near", "like"]),
+    st.lists(VECTORS, min_size=1, max_size=2).map(lambda vectors: VectorPayload(tuple(vectors))),
+    n=st.integers(1, 6),
+)
+PLAIN_TERMS = st.one_of(
     st.builds(
         TextTerm,
         st.sampled_from(["title", "words"]),
@@ -36,8 +36,15 @@ TERMS = st.one_of(
         weight=WEIGHTS,
     ),
     st.builds(TextTerm, st.just("shop"), st.sampled_from("st"), weight=WEIGHTS),
-    st.builds(NumberTerm, st.just("size"), NUMBERS, st.none() | st.just(3), include_low=st.booleans(), weight=WEIGHTS),
-).filter(lambda term: not isinstance(term, NumberTerm) or (term.low or 0) < 3)
+    st.builds(
+        NumberTerm,
+        st.just("size"),
+        st.integers(-3, 2),
+        st.none() | st.just(3),
+        include_low=st.booleans(),
+        weight=WEIGHTS,
+    ),
+)
 
 
 def trees_of(children):
@@ -47,7 +54,8 @@ def trees_of(children):
     )
 
 
-TREES = st.recursive(TERMS, trees_of, max_leaves=8)
+TREES = st.recursive(NEAREST | PLAIN_TERMS, trees_of, max_leaves=8)
+PLAIN_TREES = st.recursive(PLAIN_TERMS, trees_of, max_leaves=5)
 
 
 def matches(term, row):
