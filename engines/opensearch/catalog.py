@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from opensearchpy import exceptions
 
 from engines.checks import is_table_name, require_table_name
-from engines.opensearch.mapping import index_body, meta
+from engines.opensearch.checkup import blocks, faults
+from engines.opensearch.mapping import index_body, mappings, meta
 from engines.opensearch.names import FIRST_GENERATION, Names
 from engines.opensearch.stored import Stored
 from havengate.errors import Busy, EngineError, TableExists, UnknownTable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 FRESH_S = 2.0
 _DROP_S = 0.3
+_SHOWN = 3
 
 
 class Catalog:
@@ -102,7 +104,7 @@ class Catalog:
             self.forget(spec.name)
 
     def drop(self, name: str) -> None:
-        self.read(name)
+        self._read(name)
         try:
             self._client.indices.delete(index=",".join(stored.index for stored in self.generations(name)))
         finally:
@@ -118,7 +120,18 @@ class Catalog:
         self.forget(name)
 
     def read(self, name: str) -> Stored:
-        """The current generation as it is now. Raises UnknownTable."""
+        """The current generation as it is now. Raises UnknownTable, EngineError for an index that others changed."""
+        stored, entry = self._read(name)
+        wrong = list(faults(entry, mappings(stored.spec, self._settings)))
+        if wrong:
+            raise EngineError(
+                f"index {stored.index} is not as table {name!r} needs it: {'; '.join(wrong[:_SHOWN])}; "
+                "make the table again"
+            )
+        return stored
+
+    def _read(self, name: str) -> tuple[Stored, Mapping[str, Any]]:
+        """The current generation, and the index as the cluster describes it."""
         if not is_table_name(name):
             raise UnknownTable(f"no table {name!r}")
         alias = self.all_names.alias(name)
@@ -126,11 +139,20 @@ class Catalog:
             found = self._get(alias)
         except exceptions.NotFoundError as error:
             raise UnknownTable(f"no table {name!r}") from error
-        index = min(found)
-        stored = Stored.read(self.all_names, name, index, found[index])
+        if len(found) > 1:
+            raise EngineError(
+                f"alias {alias} leads to several indexes: {', '.join(sorted(found))}; remove it from all but one"
+            )
+        ((index, entry),) = found.items()
+        stored = Stored.read(self.all_names, name, index, entry)
         if stored is None or not stored.finished:
             raise EngineError(f"index {index} was not made by havengate; choose another HAVENGATE_ENGINE__INDEX_PREFIX")
-        return stored
+        return stored, entry
+
+    def blocks(self, name: str) -> list[str]:
+        """What keeps a table from being written or read, but for changes of our own."""
+        stored, entry = self._read(name)
+        return [] if stored.held else list(blocks(entry["settings"]))
 
     def generations(self, name: str) -> list[Stored]:
         """All indexes of a table, finished or not, the oldest first."""

@@ -6,20 +6,30 @@ import logging
 from typing import TYPE_CHECKING
 
 from opensearchpy import OpenSearch
+from urllib3 import Timeout
+
+from havengate.errors import SettingsError
 
 if TYPE_CHECKING:
     from havengate.settings import EngineSettings
 
+_LOG = logging.getLogger(__name__)
 _POOL = 32
 _RETRIES = 2
+_CONNECT_S = 3.0
+_DEAD_S = 5.0
 
 
 def connect(settings: EngineSettings) -> OpenSearch:
     """No connection is made before the first request.
 
     A request that was lost on its way goes to the next node: every write names its rows, so that a second
-    time changes nothing.
+    time changes nothing. Nodes are those of the settings; others that the cluster names might not be reachable.
     """
+    if not settings.verify_certs:
+        _LOG.warning("HAVENGATE_ENGINE__VERIFY_CERTS=false: whoever answers as the cluster is believed")
+    if settings.ca is not None and not settings.ca.is_file():
+        raise SettingsError(f"HAVENGATE_ENGINE__CA: no file {settings.ca}")
     logger = logging.getLogger("opensearch")
     if not logger.handlers:
         # Every failure is raised and told once; the client would tell it again, with a traceback, to stderr.
@@ -30,9 +40,12 @@ def connect(settings: EngineSettings) -> OpenSearch:
         verify_certs=settings.verify_certs,
         ca_certs=None if settings.ca is None else str(settings.ca),
         ssl_show_warn=False,
-        timeout=settings.timeout_s,
+        # A node that is off the network is found out sooner than one that is slow.
+        timeout=Timeout(connect=min(settings.timeout_s, _CONNECT_S), read=settings.timeout_s),
         max_retries=_RETRIES,
-        retry_on_timeout=True,
+        # Another node may answer; the same one would only take the same time again.
+        retry_on_timeout=len(settings.host_list) > 1,
+        dead_timeout=_DEAD_S,
         retry_on_status=(502, 503, 504),
         pool_maxsize=_POOL,
     )

@@ -85,7 +85,14 @@ class OpenSearchEngine:
     def examine(self) -> str:
         """The cluster's version and health in words. Raises EngineError with what to do."""
         with translated("looking at the cluster"):
-            return f"{require_cluster(self._client)}, {health(self._client, f'{self._settings.index_prefix}*')}"
+            told = require_cluster(self._client)
+            told += f", {health(self._client, f'{self._settings.index_prefix}*')}"
+            blocked = [
+                f"table {name!r}: {what}" for name in self._catalog.names() for what in self._catalog.blocks(name)
+            ]
+            if blocked:
+                raise EngineError("; ".join(blocked))
+            return told
 
     def create_table(self, spec: TableSpec) -> None:
         with self._calling(f"creating table {spec.name!r}"):

@@ -65,7 +65,7 @@ class Writes:
         while True:
             answers, refusal = self._try(alias, left, refresh=refresh)
             for id_, item in answers.items():
-                if item["status"] not in _BUSY:
+                if item["status"] not in _BUSY or _is_blocked(item):
                     done[id_] = _status(id_, item)
                     del left[id_]
                 else:
@@ -89,6 +89,11 @@ class Writes:
             raise
         items = (item for entry in answer["items"] for item in entry.values())
         return {item["_id"]: item for item in items}, None
+
+
+def _is_blocked(item: Mapping[str, Any]) -> bool:
+    """A full disk is told as 429, too, but does not pass by itself."""
+    return bool(item.get("error", {}).get("type") == "cluster_block_exception")
 
 
 def _status(id_: str, item: Mapping[str, Any]) -> int:
