@@ -16,7 +16,7 @@ from engines.contract import Generation
 from engines.opensearch.catalog import FRESH_S
 from engines.opensearch.mapping import index_body
 from engines.opensearch.stored import LIFELESS_S, Stored, beating
-from havengate.errors import Busy, EngineError, RequestError, UnknownGeneration
+from havengate.errors import Busy, EngineError, RequestError, UnknownGeneration, UnknownTable
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -74,8 +74,8 @@ class Generations:
                 {"remove": {"index": index, "alias": building, "must_exist": True}},
                 {"add": {"index": index, "alias": self._names.generation_alias(name, generation)}},
             )
-        except BaseException:
-            self._abandon(name, old, index, building)
+        except BaseException as error:
+            self._abandon(name, old, error, index, building)
             raise
         self._settle(name)
         return Generation(generation, rows, current=True)
@@ -89,8 +89,8 @@ class Generations:
         try:
             self._holds.hold(name, old)
             self._take_over(name, old, chosen.index, chosen.spec)
-        except BaseException:
-            self._abandon(name, old)
+        except BaseException as error:
+            self._abandon(name, old, error)
             raise
         self._settle(name)
 
@@ -166,11 +166,14 @@ class Generations:
         time.sleep(_SETTLE_S)
         self._holds.release(name, self._catalog.read(name))
 
-    def _abandon(self, name: str, old: Stored, index: str = "", building: str = "") -> None:
+    def _abandon(self, name: str, old: Stored, error: BaseException, index: str = "", building: str = "") -> None:
+        """Raises what says more than ``error`` where others dropped the table or ended the change."""
         if building and self._client.indices.exists_alias(index=index, name=building):
             self._holds.remove(index)
         if self._catalog.read(name).index == old.index:
             self._holds.release(name, old)
+        if isinstance(error, exceptions.NotFoundError | UnknownTable):
+            raise Busy(f"changing table {name!r} gave no sign of life, and others ended it; try again") from error
 
     def _written(self, index: str) -> dict[str, int]:
         """Number of the last operation of each shard: the same twice means that nothing was written between."""

@@ -37,6 +37,12 @@ def make_schema(fields=ALL_KINDS, *, key=FieldType.INT64, indexes=(("vector", 2,
     )
 
 
+CHANGED = make_schema(
+    (("s", FieldType.STRING, False), ("f", FieldType.DOUBLE, False), ("more", FieldType.INT64, False))
+)
+"""A schema that rows of ``make_schema()`` can be copied into: FLOAT f is wider, most fields are gone, one is new."""
+
+
 def make_spec(name="t", schema=None) -> TableSpec:
     return TableSpec(name, schema or make_schema(), {"table_name": name}, TableSettings(), {})
 
