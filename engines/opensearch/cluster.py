@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from opensearchpy import exceptions
 
@@ -16,8 +17,9 @@ OLDEST = (2, 19)
 
 def require_cluster(client: OpenSearch) -> str:
     """What the cluster is, in words. Raises EngineError saying what is wrong with it and what to do."""
-    told: dict[str, Any] = client.info()["version"]
-    if told.get("distribution") != "opensearch":
+    answer: object = client.info()
+    told = answer.get("version") if isinstance(answer, Mapping) else None
+    if not isinstance(told, Mapping) or told.get("distribution") != "opensearch":
         raise EngineError("the server is not OpenSearch; HAVENGATE_ENGINE__HOSTS names another product")
     number = str(told["number"])
     if tuple(int(part) for part in number.split(".")[:2]) < OLDEST:

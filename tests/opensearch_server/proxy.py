@@ -57,7 +57,11 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             proxy.seen.append((self.path, dict(self.headers)))
             what = proxy.trouble(self.path)
             if isinstance(what, tuple):
-                self._send(what[0], json.dumps(what[1]).encode())
+                status, body = what
+                if isinstance(body, str):
+                    self._send(status, body.encode(), kind="text/plain")
+                else:
+                    self._send(status, json.dumps(body).encode())
             elif what == "drop":
                 self.close_connection = True
             else:
@@ -75,9 +79,9 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 return
             self._send(answer.status, told, len(told) // 2 if what == "cut" else None)
 
-        def _send(self, status: int, body: bytes, sent: int | None = None) -> None:
+        def _send(self, status: int, body: bytes, sent: int | None = None, kind: str = "application/json") -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if self.command != "HEAD":
