@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 
 import pytest
 from congruence_cases import Case
-from support import open_colour_services
 
-from embedding.service import EmbeddingService
-from engines.opensearch.engine import OpenSearchEngine
 from gateway.app import create_app
-from havengate.blobs import FolderBlobStore
-from havengate.services import wire
-from havengate.settings import EngineSettings, Settings
 from schemas.settings import TableSettings
 from schemas.vendor import read_schema
 
 SHORT, LONG, PLANS = range(4), range(100, 140), 60
-
-
-@pytest.fixture(scope="module")
-def both(tmp_path_factory, opensearch_url):
-    """The services of each engine."""
-    embedded = open_colour_services(Settings(data_dir=tmp_path_factory.mktemp("embedded")), None)
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("cluster"),
-        engine=EngineSettings(
-            kind="opensearch", hosts=opensearch_url, index_prefix=f"test-{uuid.uuid4().hex[:12]}-", timeout_s=60
-        ),
-    )
-    engine = OpenSearchEngine.open(settings.engine)
-    blobs = FolderBlobStore(settings.data_dir / "blobs")
-    cluster = wire(settings, engine, EmbeddingService(settings.embedding, {}), blobs)
-    yield embedded, cluster
-    for services in (embedded, cluster):
-        services.close()
 
 
 def answers(both, case):
