@@ -38,7 +38,7 @@ _SCRIPTS = {"SquaredEuclidean": scripts.SQUARED_EUCLIDEAN, "InnerProduct": scrip
 def approximate(schema: TableSchema, query: PoolQuery) -> Body:
     """The n best of the graph's candidates."""
     index = schema.vector_indexes[query.index]
-    before = _compiled(schema, [query.within] if query.filter_mode == "post" else [query.within, query.filter])
+    before = _compiled(schema, _before(query))
     inside = {"filter": all_of(before)} if before else {}
     k = min(WINDOW, max(_CANDIDATES_PER_ROW * query.n, _FEWEST_CANDIDATES))
     searches = [
@@ -141,8 +141,12 @@ def _count(clause: Clause) -> Body:
 
 def _base(schema: TableSchema, query: PoolQuery) -> Clause:
     """Rows that the n best are chosen from."""
-    before = [query.within] if query.filter_mode == "post" else [query.within, query.filter]
-    return _with_vector(schema, query, before)
+    return _with_vector(schema, query, _before(query))
+
+
+def _before(query: PoolQuery) -> list[Expr | None]:
+    """What applies before the n best are chosen."""
+    return [query.within] if query.filter_mode == "post" else [query.within, query.filter]
 
 
 def _matched(schema: TableSchema, query: PoolQuery) -> Clause:
