@@ -102,6 +102,10 @@ Progress = Callable[[int, int], None]
 """Called with the number of rows done and of all."""
 
 
+Explanation = Mapping[str, object]
+"""JSON; long vectors and pictures are cut."""
+
+
 class Engine(Protocol):
     def create_table(self, spec: TableSpec) -> None:
         """Raises TableExists."""
@@ -136,6 +140,9 @@ class Engine(Protocol):
 
     def rows(self, name: str, query: RowsQuery) -> Pool:
         """Rows that match, in order; ``matched`` is the number of all of them. Raises RequestError."""
+
+    def explain(self, name: str, query: PoolQuery | RowsQuery, *, profile: bool = False) -> Explanation:
+        """What the engine does for a query, for people to read; ``profile`` does it and adds what it took."""
 
     def stats(self, name: str) -> TableStats: ...
 

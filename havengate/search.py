@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from engines.contract import Engine, TableSpec
+from engines.contract import Engine, Explanation, PoolQuery, RowsQuery, TableSpec
 from havengate.aggregate import aggregate
 from havengate.bind import bind
 from havengate.codes import HaCode
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     QueryVectors = npt.NDArray[np.float32]
     """float32 [m, dimension]"""
 
+Query = PoolQuery | RowsQuery
 ReadT = TypeVar("ReadT")
 _READS = 5
 NO_PICTURE = ""
@@ -72,15 +73,21 @@ class Searcher:
         asked = questions(plan, spec.schema)
         timings: dict[str, float] = {}
         with _timed(timings, "embed"):
-            terms = {id(leaf.term): leaf.term for leaf in asked.vector_leaves}
-            vectors = {key: self._vectors(term, spec) for key, term in terms.items()}
-        return unmoved(lambda: self._answer(asked, spec, vectors, timings))
+            queries = self._queries(asked, spec)
+        return unmoved(lambda: self._answer(asked, spec, queries, timings))
+
+    def explain(self, plan: SearchPlan, *, profile: bool = False) -> list[Explanation]:
+        """What the engine does for each pool of the plan. Raises as ``search`` does."""
+        spec = self._engine.table(plan.table)
+        asked = questions(bind(plan, spec.schema, window=self._limits.window), spec.schema)
+        queries = self._queries(asked, spec).values()
+        return [self._engine.explain(spec.name, query, profile=profile) for query in queries]
 
     def _answer(
-        self, asked: Questions, spec: TableSpec, vectors: Mapping[int, QueryVectors], timings: dict[str, float]
+        self, asked: Questions, spec: TableSpec, queries: Mapping[Leaf, Query], timings: dict[str, float]
     ) -> SearchResult:
         with _timed(timings, "engine"):
-            pools = self._pools(asked, spec, vectors)
+            pools = {leaf: self._pool(query, spec) for leaf, query in queries.items()}
         with _timed(timings, "pool"):
             rows, total, aggregations = _page(asked, pools)
         with _timed(timings, "fetch"):
@@ -88,15 +95,21 @@ class Searcher:
         certificates = tuple(_certificate(leaf.term, pools[leaf]) for leaf in asked.vector_leaves)
         return SearchResult(hits, total, certificates, aggregations, timings, asked.plan.warnings)
 
-    def _pools(self, asked: Questions, spec: TableSpec, vectors: Mapping[int, QueryVectors]) -> dict[Leaf, Pool]:
-        """The pool of every leaf; ``vectors`` by id() of their term."""
-        pools: dict[Leaf, Pool] = {}
-        for leaf in asked.leaves:
-            if isinstance(leaf, Nearest):
-                pools[leaf] = self._engine.pool(spec.name, pool_query(asked, leaf, vectors[id(leaf.term)]))
-            else:
-                pools[leaf] = self._engine.rows(spec.name, rows_query(asked, leaf, most=self._limits.rows))
-        return pools
+    def _queries(self, asked: Questions, spec: TableSpec) -> dict[Leaf, Query]:
+        """What to ask the engine for every leaf; a term that gives several leaves is embedded once."""
+        terms = {id(leaf.term): leaf.term for leaf in asked.vector_leaves}
+        vectors = {key: self._vectors(term, spec) for key, term in terms.items()}
+        return {
+            leaf: pool_query(asked, leaf, vectors[id(leaf.term)])
+            if isinstance(leaf, Nearest)
+            else rows_query(asked, leaf, most=self._limits.rows)
+            for leaf in asked.leaves
+        }
+
+    def _pool(self, query: Query, spec: TableSpec) -> Pool:
+        if isinstance(query, PoolQuery):
+            return self._engine.pool(spec.name, query)
+        return self._engine.rows(spec.name, query)
 
     def _vectors(self, term: VectorTerm, spec: TableSpec) -> QueryVectors:
         """The term's query vectors, float32 [m, dimension]."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from engines.embedded import generations
 from engines.embedded.catalog import Catalog
 from engines.embedded.edge import translated
+from engines.embedded.explain import explained
 from engines.embedded.lock import FolderLock
 from engines.embedded.pool import matching_rows, nearest_rows
 from engines.embedded.table import Replaced, Table
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from engines.contract import Generation, PoolQuery, Progress, RowsQuery, TableSpec, TableStats
+    from engines.contract import Explanation, Generation, PoolQuery, Progress, RowsQuery, TableSpec, TableStats
     from havengate.types import Pool, Row, Vector
     from schemas.settings import TableSettings
 
@@ -115,6 +116,10 @@ class EmbeddedEngine:
 
     def rows(self, name: str, query: RowsQuery) -> Pool:
         return self._on(name, lambda table: matching_rows(table.snapshot, table.spec.schema, query))
+
+    def explain(self, name: str, query: PoolQuery | RowsQuery, *, profile: bool = False) -> Explanation:
+        table = self._table(name)
+        return explained(table.snapshot, table.spec.schema, query, profile=profile)
 
     def stats(self, name: str) -> TableStats:
         return self._on(name, lambda table: table.stats())

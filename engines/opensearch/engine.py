@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from engines.contract import Generation, PoolQuery, Progress, RowsQuery, TableSpec, TableStats
+    from engines.contract import Explanation, Generation, PoolQuery, Progress, RowsQuery, TableSpec, TableStats
     from engines.opensearch.stored import Stored
     from havengate.settings import EngineSettings
     from havengate.types import Pool, Row, Vector
@@ -137,6 +137,9 @@ class OpenSearchEngine:
 
     def rows(self, name: str, query: RowsQuery) -> Pool:
         return self._read(name, "searching", lambda table: table.rows(query))
+
+    def explain(self, name: str, query: PoolQuery | RowsQuery, *, profile: bool = False) -> Explanation:
+        return self._read(name, "explaining", lambda table: table.explain(query, profile=profile))
 
     def stats(self, name: str) -> TableStats:
         return self._read(name, "measuring", lambda table: table.stats())

@@ -44,10 +44,7 @@ def nearest_rows(searches: Searches, alias: str, schema: TableSchema, query: Poo
 
 def _search(searches: Searches, alias: str, schema: TableSchema, query: PoolQuery) -> tuple[Hits, int, Strategy]:
     """The n best, how many rows match, and how the n best were made sure."""
-    wanted = [bodies.approximate(schema, query), bodies.count_base(schema, query)]
-    if query.filter_mode == "post":
-        wanted.append(bodies.count_matched(schema, query))
-    near, *counts = searches.several(alias, wanted)
+    near, *counts = searches.several(alias, list(first_bodies(schema, query).values()))
     base, matched = total(counts[0]), total(counts[-1])
     found = near["hits"]["hits"]
     if base > EXACT_ROWS and len(found) >= min(query.n, base):
@@ -56,6 +53,12 @@ def _search(searches: Searches, alias: str, schema: TableSchema, query: PoolQuer
     if query.filter_mode == "pre":
         matched = total(whole)
     return whole["hits"]["hits"], matched, "exact" if base <= EXACT_ROWS else "ann+exact"
+
+
+def first_bodies(schema: TableSchema, query: PoolQuery) -> dict[str, bodies.Body]:
+    """The searches of the first round trip, by name."""
+    first = {"approximate": bodies.approximate(schema, query), "count_base": bodies.count_base(schema, query)}
+    return first | ({"count_matched": bodies.count_matched(schema, query)} if query.filter_mode == "post" else {})
 
 
 def _passing(found: Hits, query: PoolQuery) -> list[bool]:

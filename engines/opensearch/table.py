@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from engines.contract import TableStats
 from engines.opensearch import bodies, documents
 from engines.opensearch.edge import cluster_error
+from engines.opensearch.explain import explained
 from engines.opensearch.names import document_id
 from engines.opensearch.patience import patiently
 from engines.opensearch.pool import nearest_rows
@@ -21,7 +22,7 @@ from havengate.types import Row
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
-    from engines.contract import PoolQuery, RowsQuery
+    from engines.contract import Explanation, PoolQuery, RowsQuery
     from engines.opensearch.searches import Searches
     from engines.opensearch.writes import Action, Writes
     from havengate.types import Pool, Vector
@@ -115,6 +116,9 @@ class Table:
             rows = [documents.row(self._schema, hit["_source"]) for hit in answer["hits"]["hits"]]
             found |= {row.sources[field]: row.vectors[field] for row in rows}
         return found
+
+    def explain(self, query: PoolQuery | RowsQuery, *, profile: bool) -> Explanation:
+        return explained(self._searches, self._alias, self._schema, query, profile=profile)
 
     def stats(self) -> TableStats:
         answer = self._searches.one(self._alias, bodies.statistics(self._schema))

@@ -72,8 +72,12 @@ def parse(query: str) -> None:
 
 @click.command()
 @click.argument("query")
-def explain(query: str) -> None:
-    """Print the plan of a HA3 string: what POST /v1/tables/{table}/search takes.
+@click.option("--profile", is_flag=True, help="Run it, too, and print what the engine says it took.")
+def explain(query: str, profile: bool) -> None:
+    """Print the plan of a HA3 string, and what the engine is asked for it.
+
+    The plan is what POST /v1/tables/{table}/search takes. Under "engine" stands each search that the plan becomes:
+    request bodies for OpenSearch, words for the embedded engine. Vectors and pictures are cut.
 
     Example: havengate explain "query=image_index:'cat&modal=text&n=5'&&cluster=general"
     """
@@ -86,7 +90,9 @@ def explain(query: str) -> None:
         plan = _ha_plan(services, request)
         schema = services.engine.table(plan.table).schema
         bound = bind(plan, schema, window=services.settings.limits.window)
-    click.echo(json.dumps(plan_to_json(bound, whole_pictures=False), ensure_ascii=False, indent=2))
+        engine = services.searcher.explain(plan, profile=profile)
+    told = {"plan": plan_to_json(bound, whole_pictures=False), "engine": engine}
+    click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     for warning in plan.warnings:
         click.echo(printable(f"warning: {warning}"), err=True)
 

@@ -203,8 +203,13 @@ def test_a_wrong_query_is_pointed_at(data_dir, schema_file):
     tree = json.loads(run_cli(data_dir, "parse", "query=a:'x' AND b:'y'&&filter=c=1 OR d=2 AND e=3").stdout)
     assert "(AND" in json.dumps(tree)
     run_cli(data_dir, "table", "create", "t", "--schema", schema_file())
-    plan = json.loads(run_cli(data_dir, "explain", "query=vector:'cat&modal=text&n=7'&&filter=cate_id>3").stdout)
-    assert plan["query"]["vector"] == {"index": "vector", "text": "cat", "n": 7}
+    told = json.loads(run_cli(data_dir, "explain", "query=vector:'cat&modal=text&n=7'&&filter=cate_id>3").stdout)
+    assert told["plan"]["query"]["vector"] == {"index": "vector", "text": "cat", "n": 7}
+    (search,) = told["engine"]
+    assert "7 best" in search["does"]
+    assert "profile" not in search
+    told = json.loads(run_cli(data_dir, "explain", "query=vector:'cat&modal=text'", "--profile").stdout)
+    assert told["engine"][0]["profile"]["matched"] == 0
     done = run_cli(data_dir, "explain", "query=vector:'cat&modal=text'&&filter=nope>3", check=False)
     assert "2000" in done.stderr
 

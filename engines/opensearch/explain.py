@@ -1,0 +1,70 @@
+"""What the cluster is asked for a query, and under profile what it says of its own work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from engines.checks import check_columns, check_query, check_rows_query, index_of
+from engines.contract import PoolQuery
+from engines.opensearch import bodies
+from engines.opensearch.mapping import WINDOW
+from engines.opensearch.pool import EXACT_ROWS, first_bodies
+
+if TYPE_CHECKING:
+    from engines.contract import Explanation, RowsQuery
+    from engines.opensearch.bodies import Body
+    from engines.opensearch.searches import Searches
+    from schemas.table import TableSchema
+
+_SHOWN = 4
+_LONGEST = 100
+
+
+def explained(
+    searches: Searches, alias: str, schema: TableSchema, query: PoolQuery | RowsQuery, *, profile: bool
+) -> Explanation:
+    """Raises RequestError as the query itself would."""
+    requests = dict(_requests(schema, query))
+    told: dict[str, object] = {
+        "engine": "opensearch",
+        "index": alias,
+        "requests": {name: shortened(body) for name, body in requests.items()},
+    }
+    if isinstance(query, PoolQuery):
+        told["exact"] = f"is asked where at most {EXACT_ROWS} rows match, or the graph gave too few"
+    if profile:
+        told["profile"] = {name: _profiled(searches, alias, body) for name, body in requests.items()}
+    return told
+
+
+def shortened(value: Any) -> Any:
+    """Long lists and texts cut: a vector is nothing to read."""
+    if isinstance(value, Mapping):
+        return {key: shortened(item) for key, item in value.items()}
+    if isinstance(value, list):
+        more = [] if len(value) <= _LONGEST else [f"\N{HORIZONTAL ELLIPSIS} {len(value)} in all"]
+        return [shortened(item) for item in (value[:_SHOWN] if more else value)] + more
+    if isinstance(value, str) and len(value) > _LONGEST and not value.lstrip().startswith(("double", "int", "Bytes")):
+        return f"\N{HORIZONTAL ELLIPSIS} {len(value)} characters"
+    return value
+
+
+def _requests(schema: TableSchema, query: PoolQuery | RowsQuery) -> Mapping[str, Body]:
+    check_columns(schema, query.columns)
+    if not isinstance(query, PoolQuery):
+        check_rows_query(query, schema)
+        return {"rows": bodies.matching(schema, query, WINDOW if query.limit is None else query.limit)}
+    check_query(query, index_of(schema, query.index))
+    return {**first_bodies(schema, query), "exact": bodies.exact(schema, query)}
+
+
+def _profiled(searches: Searches, alias: str, body: Body) -> dict[str, Any]:
+    answer = searches.one(alias, {**body, "profile": True})
+    total = answer["hits"].get("total", {}).get("value")
+    return {
+        "took_ms": answer["took"],
+        "hits": len(answer["hits"]["hits"]),
+        **({} if total is None else {"total": total}),
+        "shards": answer["profile"]["shards"],
+    }
