@@ -105,9 +105,7 @@ class GatewayStore:
         term = {"index": "vector", "vectors": [asked.tolist()], "n": BEST}
         plan = {"query": {"vector": term}, "filter": condition, "limit": BEST}
         hits = self._post(f"/v1/tables/{self._table}/search", plan)["hits"]
-        return [
-            (int(hit["pk"]), hit["fields"]["version"], hit["fields"]["category"], hit["sort_values"][0]) for hit in hits
-        ]
+        return [(int(hit["pk"]), hit["fields"]["version"], hit["fields"]["category"], hit["score"]) for hit in hits]
 
     def fetch(self, keys):
         body = {"tableName": self._table, "ids": list(map(str, keys)), "includeVector": True}

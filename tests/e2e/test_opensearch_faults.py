@@ -59,17 +59,17 @@ def victim(cluster, role):
 def kill_under_traffic(cluster, role, running):
     """One node dies, work goes on without it, it comes back, work goes on until the cluster is whole."""
     for each in running:
-        each.wait_for(20)
+        each.wait_for(6)
     place = victim(cluster, role)
     cluster.kill(place)
     try:
         for each in running:
-            each.wait_for(40)
+            each.wait_for(12)
     finally:
         cluster.restart(place)
     cluster.wait_until_green()
     for each in running:
-        each.wait_for(20)
+        each.wait_for(6)
 
 
 def test_a_killed_cluster_manager_costs_nothing(opensearch_cluster, engine_store, gateway_store):

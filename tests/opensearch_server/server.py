@@ -21,6 +21,8 @@ _FLAGS = (
     "-Xms512m",
     "-Xmx512m",
     "-XX:+UseSerialGC",
+    # A node's start is mostly compilation, which the tests of a minute do not earn back.
+    "-XX:TieredStopAtLevel=1",
     "-Djava.awt.headless=true",
     "-Dlog4j2.disable.jmx=true",
     "-Dio.netty.noUnsafe=true",
