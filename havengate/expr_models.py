@@ -87,7 +87,7 @@ OperandJson = Annotated[
     Discriminator(
         _form,
         custom_error_type="operand",
-        custom_error_message='a text, a number, {{"field": …}} or {{"arith": …}} is needed',
+        custom_error_message='a text, a number, {"field": …} or {"arith": …} is needed',
     ),
 ]
 

@@ -101,7 +101,7 @@ class AndNot:
 
 @dataclass(frozen=True, slots=True)
 class RankNode:
-    """Rows of ``keep``; where they are in ``boosts`` too, those add to their scores."""
+    """Rows of ``keep``; what matches of ``boosts``, term by term, adds to their RANK."""
 
     keep: BoolNode
     boosts: tuple[BoolNode, ...]
