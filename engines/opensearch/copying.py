@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PAGE_BYTES = 4 << 20
 _ROW_BYTES = 1_000
 _NUMBER_BYTES = 6
-_MOST_ROWS = 2_000
+_MOST_ROWS = 500
 
 
 class Copying:
