@@ -49,12 +49,12 @@ def approximate(schema: TableSchema, query: PoolQuery) -> Body:
 
 def exact(schema: TableSchema, query: PoolQuery) -> Body:
     """The n best of all rows that the pool is chosen from, and how many those are."""
-    return _pool(schema, query, _base(schema, query), total=True)
+    return _pool(schema, query, base(schema, query), total=True)
 
 
 def count_base(schema: TableSchema, query: PoolQuery) -> Body:
     """How many rows the n best are chosen from."""
-    return _count(_base(schema, query))
+    return _count(base(schema, query))
 
 
 def count_matched(schema: TableSchema, query: PoolQuery) -> Body:
@@ -139,8 +139,8 @@ def _count(clause: Clause) -> Body:
     return {"query": clause, "size": 0, "track_total_hits": True}
 
 
-def _base(schema: TableSchema, query: PoolQuery) -> Clause:
-    """Rows that the n best are chosen from."""
+def base(schema: TableSchema, query: PoolQuery) -> Clause:
+    """The rows that the n best are chosen from."""
     return _with_vector(schema, query, _before(query))
 
 

@@ -44,8 +44,14 @@ def nearest_rows(searches: Searches, alias: str, schema: TableSchema, query: Poo
 
 def _search(searches: Searches, alias: str, schema: TableSchema, query: PoolQuery) -> tuple[Hits, int, Strategy]:
     """The n best, how many rows match, and how the n best were made sure."""
+    base_clause = bodies.base(schema, query)
+    if query.filter_mode == "pre" and searches.sizes.were_few(alias, base_clause):
+        whole = searches.one(alias, bodies.exact(schema, query))
+        searches.sizes.learn(alias, base_clause, few=total(whole) <= EXACT_ROWS)
+        return whole["hits"]["hits"], total(whole), "exact"
     near, *counts = searches.several(alias, list(first_bodies(schema, query).values()))
     base, matched = total(counts[0]), total(counts[-1])
+    searches.sizes.learn(alias, base_clause, few=base <= EXACT_ROWS)
     found = near["hits"]["hits"]
     if base > EXACT_ROWS and len(found) >= min(query.n, base):
         return found, matched, "ann"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from opensearchpy import exceptions
 
 from engines.opensearch.edge import Interrupted, cluster_error
+from engines.opensearch.sizes import Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ class Searches:
         # One copy of each shard for all of this process: copies refresh one after the other, and time must not
         # run backwards from one search to the next.
         self._copy = uuid.uuid4().hex
+        self.sizes = Sizes()
 
     def one(self, alias: str, body: Mapping[str, Any]) -> Answer:
         parameters = {"preference": self._copy, "allow_partial_search_results": "false"}

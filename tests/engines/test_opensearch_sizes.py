@@ -1,0 +1,66 @@
+"""What is known to leave few rows is asked exactly at once; a hint that went stale costs time, never rows."""
+
+from __future__ import annotations
+
+import pytest
+from engine_samples import compare, keys, make_row, make_schema, make_spec, query
+
+from engines.opensearch import pool
+from engines.opensearch.engine import OpenSearchEngine
+from engines.opensearch.sizes import Sizes
+from havengate.settings import EngineSettings
+
+CLAUSE = {"exists": {"field": "x"}}
+
+
+def test_only_few_rows_are_remembered():
+    sizes = Sizes()
+    assert not sizes.were_few("t", CLAUSE)
+    sizes.learn("t", CLAUSE, few=True)
+    assert sizes.were_few("t", CLAUSE)
+    assert not sizes.were_few("u", CLAUSE)
+    sizes.learn("t", CLAUSE, few=False)
+    assert not sizes.were_few("t", CLAUSE)
+
+
+def test_the_oldest_are_forgotten_and_endless_conditions_are_not_kept():
+    sizes = Sizes()
+    for place in range(2000):
+        sizes.learn(str(place), CLAUSE, few=True)
+        assert sizes.were_few("0", CLAUSE)
+    assert not sizes.were_few("1", CLAUSE)
+    sizes.learn("long", {"terms": {"x": list(range(5000))}}, few=True)
+    assert not sizes.were_few("long", {"terms": {"x": list(range(5000))}})
+
+
+def test_a_repeated_condition_takes_one_round_trip_and_follows_the_rows(opensearch_url, monkeypatch):
+    monkeypatch.setattr(pool, "EXACT_ROWS", 5)
+    settings = EngineSettings(hosts=opensearch_url, index_prefix="test-sizes-", timeout_s=60)
+    with OpenSearchEngine.open(settings) as engine:
+        engine.create_table(make_spec(schema=make_schema(indexes=(("vector", 2, "SquaredEuclidean"),))))
+        try:
+            asked = query((0, 0), n=3, filter=compare("i8", ">=", 1))
+            strategies = []
+            for size in (4, 4, 9, 9):
+                engine.upsert("t", [make_row(key, (key, 0), i8=1) for key in range(size)])
+                found = engine.pool("t", asked)
+                assert (keys(found), found.matched) == (["0", "1", "2"], size)
+                strategies.append(found.strategy)
+            # The third search was asked exactly because the second had left few; it saw that there are more now.
+            assert strategies == ["exact", "exact", "exact", "ann"]
+        finally:
+            engine.drop_table("t")
+
+
+@pytest.mark.parametrize("mode", ["pre", "post"])
+def test_a_filter_afterwards_is_not_what_the_hint_is_about(opensearch_url, mode):
+    settings = EngineSettings(hosts=opensearch_url, index_prefix="test-sizes-", timeout_s=60)
+    with OpenSearchEngine.open(settings) as engine:
+        engine.create_table(make_spec("u", schema=make_schema(indexes=(("vector", 2, "SquaredEuclidean"),))))
+        try:
+            engine.upsert("u", [make_row(key, (key, 0), i8=key % 2) for key in range(6)])
+            asked = query((0, 0), n=3, filter=compare("i8", "=", 1), filter_mode=mode)
+            found = [(keys(pool_), pool_.matched) for pool_ in (engine.pool("u", asked), engine.pool("u", asked))]
+            assert found == [(["1"] if mode == "post" else ["1", "3", "5"], 3)] * 2
+        finally:
+            engine.drop_table("u")
