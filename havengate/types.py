@@ -235,7 +235,6 @@ __all__ = [
     "TextPayload",
     "TextTerm",
     "Value",
-    "Vector",
     "VectorPayload",
     "VectorTerm",
     "operand_text",
