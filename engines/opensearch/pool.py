@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from havengate.types import Strategy
     from schemas.table import DistanceType, TableSchema
 
-EXACT_ROWS = 10_000
-"""Up to so many rows the exact search is as fast as the graph, and every n best is the true one."""
+EXACT_ROWS = 2_000
+"""Up to so many rows the exact search is as fast as the graph at 512 dimensions, and the n best are the true ones."""
 
 
 def nearest_rows(searches: Searches, alias: str, schema: TableSchema, query: PoolQuery) -> Pool:

@@ -96,8 +96,8 @@ def make_table(both, count):
 @pytest.fixture(scope="module", params=[6_000, pytest.param(50_000, marks=pytest.mark.long)])
 def table(request, both):
     with pytest.MonkeyPatch.context() as patch:
-        if request.param < pool.EXACT_ROWS:
-            patch.setattr(pool, "EXACT_ROWS", 1000)
+        if request.param < 10 * pool.EXACT_ROWS:
+            patch.setattr(pool, "EXACT_ROWS", 500)
         yield make_table(both, request.param)
     for services in both:
         services.tables.drop("rows")
@@ -125,7 +125,8 @@ def test_the_count_is_full_and_the_rows_are_the_nearest(table, kept):
         found += sum(score <= true[expected - 1] * (1 + 1e-9) for score in scores)
         strategies.add(certificate.strategy)
     assert found >= 0.99 * len(table.queries) * min(N, len(true))
-    assert strategies == ({"ann"} if kept in (None, "half") else {"exact"})
+    assert strategies == ({"ann"} if len(true) > pool.EXACT_ROWS else {"exact"})
+    assert (len(true) > pool.EXACT_ROWS) == (kept in (None, "half", "tenth"))
 
 
 def test_pages_neither_repeat_nor_skip(table):
