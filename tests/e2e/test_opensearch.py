@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 import urllib.error
@@ -10,10 +11,15 @@ import urllib.request
 import uuid
 
 import pytest
+from opensearch_server.fixture import VERSION
 from opensearch_server.forwarder import Door
+from opensearch_server.proxy import Proxy
+from opensearch_server.server import node
 from support import run_cli
 
 from havengate.demo.process import gateway
+from havengate.doctor import Finding, examine
+from havengate.settings import EngineSettings, Settings
 
 
 @pytest.fixture
@@ -58,9 +64,32 @@ def test_the_demo_runs_on_a_cluster(tmp_path, door, cluster):
     found = run_cli(tmp_path, "search", "--table", "general", "--text", "motorcycle helmet", env=cluster).stdout
     assert "kodak05" in found
     doctor = run_cli(tmp_path, "doctor", env=cluster, check=False).stdout
-    assert "ok    cluster: OpenSearch 2.19" in doctor
+    assert re.search(r"ok    cluster: OpenSearch \d+\.\d+\.\d+ with k-NN", doctor)
     for name in ("general", "clothes"):
         run_cli(tmp_path, "table", "drop", name, "--yes", env=cluster)
+
+
+def test_the_doctor_says_what_is_wrong_with_the_cluster(tmp_path):
+    def found(answer):
+        with Proxy() as server:
+            server.trouble = answer
+            settings = Settings(data_dir=tmp_path, engine=EngineSettings(kind="opensearch", hosts=server.url))
+            return next(finding for finding in examine(settings) if finding.what == "cluster")
+
+    info = {"version": {"distribution": "opensearch", "number": "2.11.0"}}
+    assert found(lambda _: (200, info)).detail.startswith("OpenSearch 2.11.0 is too old")
+    info["version"]["number"] = "3.6.0"
+    bare = found(lambda path: (400, {"error": "no handler"}) if "_knn" in path else (200, info))
+    assert bare == Finding("cluster", False, "OpenSearch has no k-NN plugin; install opensearch-knn on every node")
+    assert "HAVENGATE_ENGINE__USER" in found(lambda _: (401, "Unauthorized")).detail
+
+
+@pytest.mark.long
+def test_a_server_without_the_plugin(tmp_path):
+    with node(tmp_path / "server", version=VERSION, knn=False) as url:
+        environment = {"HAVENGATE_ENGINE__KIND": "opensearch", "HAVENGATE_ENGINE__HOSTS": url}
+        done = run_cli(tmp_path, "doctor", env=environment, check=False)
+    assert (done.returncode, "no k-NN plugin; install" in done.stdout) == (1, True), done.stdout
 
 
 def test_readiness_follows_the_cluster(tmp_path, door, cluster, monkeypatch):
