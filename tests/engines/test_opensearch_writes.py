@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 
 import pytest
+from engine_samples import make_row, make_spec
 from opensearchpy import exceptions
 
+from engines.opensearch.engine import OpenSearchEngine
 from engines.opensearch.refresh import Late
 from engines.opensearch.writes import Writes
 from havengate.errors import EngineError, UnknownTable
+from havengate.settings import EngineSettings
 
 BUSY = {"status": 429, "error": {"type": "opensearch_rejected_execution_exception", "reason": "queue is full"}}
 DONE = {"status": 201}
@@ -148,3 +152,17 @@ def test_nothing_to_write_asks_nothing():
     cluster = Cluster({})
     assert Writes(cluster, 60).run("t", []) == {}
     assert cluster.asked == []
+
+
+def test_a_bulk_loader_sees_its_own_rows_and_others_see_them_at_its_end(opensearch_url, monkeypatch):
+    monkeypatch.setattr("engines.opensearch.refresh.LATEST_S", 600)
+    settings = EngineSettings(kind="opensearch", hosts=opensearch_url, index_prefix=f"test-{uuid.uuid4().hex[:12]}-")
+    with OpenSearchEngine.open(settings) as other:
+        other.create_table(make_spec())
+        with OpenSearchEngine.open(settings.model_copy(update={"refresh": "none"})) as loader:
+            loader.upsert("t", [make_row(1, (0, 0))])
+            assert other.fetch("t", ["1"]) == {}
+            assert set(loader.fetch("t", ["1"])) == {"1"}
+            loader.upsert("t", [make_row(2, (0, 0))])
+        assert set(other.fetch("t", ["1", "2"])) == {"1", "2"}
+        other.drop_table("t")
