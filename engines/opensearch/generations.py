@@ -15,6 +15,7 @@ from opensearchpy import exceptions
 from engines.contract import Generation
 from engines.opensearch.catalog import FRESH_S
 from engines.opensearch.mapping import index_body
+from engines.opensearch.refresh import show
 from engines.opensearch.stored import LIFELESS_S, Stored, beating
 from havengate.errors import Busy, EngineError, RequestError, UnknownGeneration, UnknownTable
 
@@ -122,7 +123,7 @@ class Generations:
                 raise Busy(f"table {spec.name!r} is being changed; try again later") from error
 
     def _copy(self, old: Stored, building: str, spec: TableSpec, progress: Progress) -> int:
-        self._client.indices.refresh(index=old.index)
+        show(self._client, old.index, self._settings.timeout_s)
         before = self._written(old.index)
         beaten = time.monotonic()
 
@@ -133,7 +134,7 @@ class Generations:
                 self._holds.beat(building, spec)
 
         rows = self._copying.run((old.address, old.spec.schema), (building, spec.schema), progress, alive)
-        self._client.indices.refresh(index=building)
+        show(self._client, building, self._settings.timeout_s)
         if self._written(old.index) != before:
             raise Busy(f"rows of table {spec.name!r} were written while it was changed; try again")
         if not rows == self._copying.count(building) == self._copying.count(old.address):
