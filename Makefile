@@ -28,7 +28,7 @@ test-long: $(STAMP) test-opensearch-3
 
 # The engine's tests on the newest server (needs a JDK 21 or newer).
 test-opensearch-3: $(STAMP)
-	HAVENGATE_TEST_OPENSEARCH_VERSION=3.6.0 $(BIN)/python -m pytest tests/engines tests/e2e/test_opensearch.py
+	HAVENGATE_TEST_OPENSEARCH_VERSION=3.6.0 $(BIN)/python -m pytest tests/engines tests/e2e/test_opensearch.py tests/e2e/test_opensearch_faults.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -21,13 +21,13 @@ _FLAGS = (
     "-Xms512m",
     "-Xmx512m",
     "-XX:+UseSerialGC",
-    # A node's start is mostly compilation, which the tests of a minute do not earn back.
-    "-XX:TieredStopAtLevel=1",
     "-Djava.awt.headless=true",
     "-Dlog4j2.disable.jmx=true",
     "-Dio.netty.noUnsafe=true",
     "-Djna.nosys=true",
 )
+# A node's start is mostly compilation, which tests of a minute do not earn back; benchmarks would.
+_QUICK_START = ("-XX:TieredStopAtLevel=1",)
 _SETTINGS = {
     "cluster.name": "havengate-tests",
     "network.host": "127.0.0.1",
@@ -49,14 +49,21 @@ class Node:
     """One node that can be killed and started again over the same folder."""
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, object], *, version: str, port: int | None, knn: bool = True
+        self,
+        folder: Path,
+        settings: Mapping[str, object],
+        *,
+        version: str,
+        port: int | None = None,
+        knn: bool = True,
+        flags: tuple[str, ...] = (),
     ) -> None:
         release, port = RELEASES[version], port or free_port()
         home, self._log = prepared(release), folder / "node.log"
         folder.mkdir(parents=True, exist_ok=True)
         plugins = (*release.plugins, release.knn) if knn else release.plugins
         pairs = {**_SETTINGS, "http.port": port, **settings}
-        self._command = [str(find_jdk(release.java) / "bin" / "java"), *_FLAGS]
+        self._command = [str(find_jdk(release.java) / "bin" / "java"), *_FLAGS, *flags]
         self._command += ["-cp", f"{home / 'classes'}:{home / 'lib'}/*", "TestNode", str(folder), ",".join(plugins)]
         self._command += [f"{key}={value}" for key, value in pairs.items()]
         self._process: subprocess.Popen[bytes] | None = None
@@ -156,7 +163,7 @@ def cluster(folder: Path, nodes: int = 3, *, version: str = DEFAULT) -> Iterator
                 folder / str(place),
                 {"node.name": place, "transport.port": port, **shared},
                 version=version,
-                port=None,
+                flags=_QUICK_START,
             )
             for place, port in enumerate(ports)
         )
