@@ -62,7 +62,8 @@ def fill(engine: OpenSearchEngine, numbers: np.random.Generator, centres: np.nda
 def ha_body(vector: np.ndarray, below: int | None) -> bytes:
     floats = ",".join(f"{number:.6f}" for number in vector.tolist())
     condition = "" if below is None else f"&&filter=cate_id<{below}"
-    query = f"query=vector:'{floats}&n=10'&&config=start:0,hit:10,format:json&&cluster=t&&sort=+RANK{condition}"
+    rest = "config=start:0,hit:10,format:json&&cluster=t&&sort=+RANK&&kvpairs=formula:proxima_score(vector)"
+    query = f"query=vector:'{floats}&n=10'&&{rest}{condition}"
     return json.dumps({"assemblyQuery": query}).encode()
 
 

@@ -136,7 +136,8 @@ class Engine(Protocol):
     def vectors_by_source(self, name: str, field: str, hashes: Iterable[str]) -> dict[str, Vector]:
         """Vectors of ``field`` that were made from pictures with these content hashes."""
 
-    def pool(self, name: str, query: PoolQuery) -> Pool: ...
+    def pool(self, name: str, query: PoolQuery) -> Pool:
+        """The best first, then by primary key. Raises RequestError."""
 
     def rows(self, name: str, query: RowsQuery) -> Pool:
         """Rows that match, in order; ``matched`` is the number of all of them. Raises RequestError."""

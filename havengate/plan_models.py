@@ -37,9 +37,7 @@ def _form(value: object) -> str | None:
 
 ByJson = Annotated[
     Annotated[str, Tag("<field>")] | Annotated[ArithModel, Tag("<arith>")],
-    Discriminator(
-        _form, custom_error_type="by", custom_error_message='the name of a field or {"arith": …} is needed'
-    ),
+    Discriminator(_form, custom_error_type="by", custom_error_message='the name of a field or {"arith": …} is needed'),
 ]
 """What to sort, group or compute by; unlike an operand's, a text here names a field."""
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from havengate.query_tree import Boost, Boosted, Either, Every, Leaf, Minus, Nearest, Rows, Source
-from havengate.rank import CLOSENESS, RANK, boost_of, index_of, is_distance, score_column, score_columns
-from havengate.types import FIELDS, KEY, PK, SCORE, Scalar, SortKey, Value
+from havengate.rank import CLOSENESS, RANK, boost_of, index_of, is_distance, score_column, score_columns, similarity
+from havengate.types import FIELDS, KEY, PK, SCORE, Scalar, SearchPlan, SortKey, Value
 
 if TYPE_CHECKING:
     import polars as pl
@@ -78,7 +78,7 @@ def _merged_score(column: str, schema: TableSchema, *, add: bool) -> pl.Expr:
     score = pl.col(column)
     if add:
         return pl.when(score.count() > 0).then(score.sum()).alias(column)
-    return score.min() if is_distance(column, schema) else score.max()
+    return score.min() if is_distance(index_of(column), schema) else score.max()
 
 
 def ordered(frame: pl.DataFrame, sort: tuple[SortKey, ...], schema: TableSchema) -> pl.DataFrame:
@@ -101,6 +101,19 @@ def sort_value(key: SortKey, schema: TableSchema) -> tuple[pl.Expr, pl.DataType]
     from engines.frames.arithmetic import compile_value
 
     return (pl.col(RANK), pl.Float64()) if key.by is None else compile_value(key.by, schema)
+
+
+def page_as_found(frame: pl.DataFrame, index: str, plan: SearchPlan, schema: TableSchema) -> list[PageRow]:
+    """The plan's page of one term's pool, whose order is the answer's: most searches are such.
+
+    Row by row, as each operation on a frame costs as much as all of this.
+    """
+    shown = frame.slice(plan.offset, plan.limit)
+    distance = is_distance(index, schema) and plan.rank.proxima_index is None
+    rows = zip(shown[PK].to_list(), shown[FIELDS].to_list(), shown[SCORE].to_list(), strict=True)
+    return [
+        PageRow(pk, json.loads(fields), score, (similarity(score, distance=distance),)) for pk, fields, score in rows
+    ]
 
 
 def page(frame: pl.DataFrame, sort: tuple[SortKey, ...], offset: int, limit: int, schema: TableSchema) -> list[PageRow]:

@@ -19,6 +19,7 @@ from havengate.query_tree import (
     reduce_tree,
     weights,
 )
+from havengate.rank import is_distance
 from havengate.term_conditions import all_of
 from havengate.types import Expr, Field, Operand, SearchPlan
 from schemas.table import TableSchema
@@ -35,6 +36,7 @@ class Questions:
     giving    leaves whose rows may stand in the answer
     columns   fields that sorting, distinct and aggregates look at
     paged     whether the engine itself sorts and pages
+    as_found  the only leaf, where its pool is the answer in the order that it comes in
     """
 
     plan: SearchPlan
@@ -44,6 +46,7 @@ class Questions:
     weights: Weights
     columns: tuple[str, ...]
     paged: bool
+    as_found: Nearest | None
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
@@ -68,6 +71,7 @@ def questions(plan: SearchPlan, schema: TableSchema) -> Questions:
         weights=weighed,
         columns=_columns(plan),
         paged=isinstance(source, Rows) and not weighed.marks and _is_plain(plan, schema),
+        as_found=_as_found(plan, source, schema) if weighed == Weights() else None,
     )
 
 
@@ -119,6 +123,15 @@ def _is_plain(plan: SearchPlan, schema: TableSchema) -> bool:
     fields = [key.by for key in plan.sort if key.by is not None]
     plain = all(isinstance(by, Field) and not schema.fields[by.name].multi_value for by in fields)
     return plain and plan.distinct is None and not plan.aggregates
+
+
+def _as_found(plan: SearchPlan, source: Source, schema: TableSchema) -> Nearest | None:
+    """The source where an engine's own order, best score first and then by key, is the order asked for."""
+    if not isinstance(source, Nearest) or plan.distinct is not None or plan.aggregates:
+        return None
+    smaller_first = plan.rank.proxima_index is not None and is_distance(source.term.index, schema)
+    best_first = len(plan.sort) == 1 and plan.sort[0].by is None and plan.sort[0].descending != smaller_first
+    return source if best_first else None
 
 
 def _columns(plan: SearchPlan) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ itself with InnerProduct, of each boost's likewise, and of the weights of the te
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from havengate.query_tree import Weights
 from havengate.types import MARK, SCORE, Rank
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from schemas.table import TableSchema
 
+ScoreT = TypeVar("ScoreT", float, "pl.Expr")
 RANK = "#rank"
 CLOSENESS = "#closeness"
 """Orders rows of one RANK by the exact score, larger is better: 1/(1+distance) is 1.0 for every distance below 1e-16.
@@ -43,9 +44,14 @@ def index_of(column: str) -> str:
     return column.removeprefix(_OF).partition(":")[2]
 
 
-def is_distance(column: str, schema: TableSchema) -> bool:
-    """Whether the smaller score is the better one."""
-    return schema.vector_indexes[index_of(column)].distance == "SquaredEuclidean"
+def is_distance(index: str, schema: TableSchema) -> bool:
+    """Whether the smaller score on a vector index is the better one."""
+    return schema.vector_indexes[index].distance == "SquaredEuclidean"
+
+
+def similarity(score: ScoreT, *, distance: bool) -> ScoreT:
+    """Of one score or a column of them."""
+    return 1.0 / (1.0 + score) if distance else score
 
 
 def rank(frame: pl.DataFrame, formula: Rank, weights: Weights, schema: TableSchema) -> pl.DataFrame:
@@ -56,18 +62,12 @@ def rank(frame: pl.DataFrame, formula: Rank, weights: Weights, schema: TableSche
     if formula.proxima_index is not None:
         chosen = pl.coalesce(name for name in scores if index_of(name) == formula.proxima_index)
         return frame.with_columns(chosen.alias(RANK), chosen.alias(SCORE))
-    parts = [_similarity(name, schema) for name in scores]
+    parts = [similarity(pl.col(name), distance=is_distance(index_of(name), schema)) for name in scores]
     parts += [pl.when(f"{MARK}{place}").then(pl.lit(weight)) for place, (_, weight) in enumerate(weights.marks)]
     total = pl.sum_horizontal(*parts, pl.lit(weights.base), ignore_nulls=True)
     score = pl.coalesce(scores) if scores else pl.lit(None, pl.Float64)
     columns = [total.alias(RANK), score.alias(SCORE)]
     if len(scores) == 1:
-        sign = -1.0 if is_distance(scores[0], schema) else 1.0
+        sign = -1.0 if is_distance(index_of(scores[0]), schema) else 1.0
         columns.append((sign * pl.col(scores[0])).alias(CLOSENESS))
     return frame.with_columns(columns)
-
-
-def _similarity(column: str, schema: TableSchema) -> pl.Expr:
-    import polars as pl
-
-    return 1.0 / (1.0 + pl.col(column)) if is_distance(column, schema) else pl.col(column)

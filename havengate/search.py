@@ -14,7 +14,7 @@ from havengate.codes import HaCode
 from havengate.distinct import distinct_rows
 from havengate.errors import ModelError, Moved, RequestError
 from havengate.images import decode_base64, decode_picture
-from havengate.pool import PageRow, combine, ordered, page
+from havengate.pool import PageRow, combine, ordered, page, page_as_found
 from havengate.pool_queries import Questions, pool_query, questions, rows_query
 from havengate.query_tree import Leaf, Nearest
 from havengate.rank import rank
@@ -222,6 +222,9 @@ def resolve_fields(
 def _page(asked: Questions, pools: Mapping[Leaf, Pool]) -> tuple[list[PageRow], int, tuple[Aggregation, ...]]:
     """The page's rows, the size of the whole pool, and the aggregates over it."""
     plan, schema = asked.plan, asked.schema
+    if asked.as_found is not None:
+        found = pools[asked.as_found].frame
+        return page_as_found(found, asked.as_found.term.index, plan, schema), found.height, ()
     frame = combine(asked.source, {leaf: pool.frame for leaf, pool in pools.items()}, schema)
     aggregations = tuple(aggregate(frame, spec, schema) for spec in plan.aggregates)
     rows = ordered(rank(frame, plan.rank, asked.weights, schema), plan.sort, schema)

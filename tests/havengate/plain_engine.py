@@ -55,7 +55,7 @@ class PlainEngine:
         best = [(row, sign * loss) for loss, _, row in scored[: query.n] if holds(query.filter, row)]
         frame = self._frame([row for row, _ in best], query)
         frame = frame.with_columns(pl.Series(SCORE, [number for _, number in best], dtype=pl.Float64))
-        return Pool(_shuffled(frame), sum(holds(query.filter, row) for row in there))
+        return Pool(frame, sum(holds(query.filter, row) for row in there))
 
     def rows(self, _name, query):
         self.asked.append(query)
