@@ -158,7 +158,7 @@ def _check_vectors(vectors: tuple[tuple[float, ...], ...], index: VectorIndex, s
                 code=HaCode.QUERY_INVALID,
                 span=span,
             )
-        if not all(abs(number) <= FLOAT32_MAX for number in vector):
+        if not all(map(FLOAT32_MAX.__ge__, map(abs, vector))):
             raise RequestError("a query vector holds finite 32-bit numbers", code=HaCode.QUERY_INVALID, span=span)
 
 

@@ -134,7 +134,7 @@ def _search_params(option: _Content, remarks: list[Remark]) -> dict[str, Any]:
     if not isinstance(params, dict):
         raise option.wrong(f"search_params takes a JSON object, not {option.text[:40]!r}")
     if params:
-        message = "search_params has no effect: the search is exact here"
+        message = "search_params has no effect"
         remarks.append(Remark(message, HaCode.QUERY_CLAUSE, option.span))
     return params
 
@@ -170,20 +170,28 @@ def _split_categories(part: _Content, index: VectorIndex) -> tuple[_Content, tup
 
 def _vector(part: _Content, index: VectorIndex) -> tuple[float, ...]:
     pieces = part.text.split(index.delimiter)
-    numbers = [_float(piece) for piece in pieces]
-    if None in numbers:
-        at = numbers.index(None)
-        start = sum(len(piece) + len(index.delimiter) for piece in pieces[:at])
-        where = part.part(start, start + len(pieces[at]))
-        words = "; to search by words or a picture add &modal=text or &modal=image" if len(pieces) == 1 else ""
-        raise where.wrong(f"{pieces[at][:40]!r} is not a number of a vector{words}", HaCode.QUERY_INVALID)
-    vector = tuple(number for number in numbers if number is not None)
-    if not all(-FLOAT32_MAX <= number <= FLOAT32_MAX for number in vector):
+    try:
+        # All pieces at once: _float, piece by piece, takes longer than the rest of the parser.
+        vector = tuple(map(float, pieces)) if part.text.isascii() and "_" not in part.text else ()
+    except ValueError:
+        vector = ()
+    if not vector:
+        raise _no_number(part, pieces, index)
+    if not all(map(FLOAT32_MAX.__ge__, map(abs, vector))):
         raise part.wrong("a query vector holds finite numbers only", HaCode.QUERY_INVALID)
     if len(vector) != index.dimension:
         message = f"the query vector has dimension {len(vector)}, index {index.name!r} has {index.dimension}"
         raise part.wrong(message, HaCode.QUERY_INVALID)
     return vector
+
+
+def _no_number(part: _Content, pieces: list[str], index: VectorIndex) -> RequestError:
+    """Points at the first piece that is none."""
+    at = next(place for place, piece in enumerate(pieces) if _float(piece) is None)
+    start = sum(len(piece) + len(index.delimiter) for piece in pieces[:at])
+    where = part.part(start, start + len(pieces[at]))
+    words = "; to search by words or a picture add &modal=text or &modal=image" if len(pieces) == 1 else ""
+    return where.wrong(f"{pieces[at][:40]!r} is not a number of a vector{words}", HaCode.QUERY_INVALID)
 
 
 def _float(text: str) -> float | None:
