@@ -50,6 +50,7 @@ ERRORS: Mapping[str, str] = MappingProxyType(
         "vector-dimension-512": "An index over a field with vector_model has 512 dimensions.",
         "vector-dimension-range": "An index of pushed vectors has 1 to 4096 dimensions.",
         "distance-type": "A distance_type is SquaredEuclidean or InnerProduct.",
+        "graph-parameters": "The build_index_params of an HNSW index are JSON with numbers that a graph can have.",
         "embedding-delimiter": "An embedding_delimiter can stand between numbers.",
         "category-field-type": "A category field is STRING or integer.",
     }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
+from havengate.errors import SchemaError
 from schemas.findings import Finding, finding
+from schemas.graph import hnsw
 from schemas.reading import KEY_AND_VECTOR, KEY_CATEGORY_AND_VECTOR, TERM_INDEX_KINDS, Reading, VectorReading
 from schemas.table import MAX_DIMENSION, MODEL_DIMENSION, DistanceType, FieldType, TermIndexKind
 from schemas.vendor import INVERTED_TYPES
@@ -144,6 +146,15 @@ def vector_parameters(reading: Reading) -> Iterator[Finding]:
             yield finding("embedding-delimiter", f"{where}.embedding_delimiter", says)
 
 
+def graph_parameters(reading: Reading) -> Iterator[Finding]:
+    for vector in reading.vectors:
+        try:
+            hnsw(vector.index.settings)
+        except SchemaError as error:
+            where = f"indexs.{vector.index.index_name}.parameters.build_index_params"
+            yield finding("graph-parameters", where, str(error))
+
+
 def _dimension(vector: VectorReading, where: str) -> Iterator[Finding]:
     given = vector.index.settings.dimension
     shown = "none" if given is None else repr(str(given)[:20])
@@ -169,5 +180,6 @@ INDEX_CHECKS = (
     model_indexes,
     vector_members,
     vector_parameters,
+    graph_parameters,
     searchable,
 )

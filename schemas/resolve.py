@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from havengate.errors import SchemaError
+from schemas.graph import hnsw
 from schemas.reading import InvertedReading, VectorReading, take_apart
 from schemas.rules import check
 from schemas.table import DistanceType, FieldSpec, PictureSource, TableSchema, TermIndex, VectorIndex
@@ -49,6 +50,7 @@ def _index(vector: VectorReading) -> VectorIndex:
         model=field.model,
         source=None if vector.picture is None else _source(vector.picture),
         delimiter=given.embedding_delimiter or ",",
+        hnsw=hnsw(given),
     )
 
 

@@ -74,6 +74,14 @@ class PictureSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Hnsw:
+    """How to build a graph: neighbours of a node, and candidates looked at for a new one; None: the engine's own."""
+
+    m: int | None = None
+    ef_construction: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VectorIndex:
     """One CUSTOMIZED index. ``model`` and ``source`` are None where clients push the vectors themselves."""
 
@@ -85,6 +93,7 @@ class VectorIndex:
     model: str | None = None
     source: PictureSource | None = None
     delimiter: str = ","
+    hnsw: Hnsw | None = None
 
 
 TermIndexKind = Literal["TEXT", "STRING", "NUMBER"]

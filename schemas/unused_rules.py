@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from havengate.errors import SchemaError
 from schemas.findings import Finding, finding
+from schemas.graph import LIMITS, asks_for_hnsw, build_parameters
 from schemas.vendor import UserDefinedParam, VendorField, VendorIndex, is_secret
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ HARMLESS_INDEX_KEYS = frozenset(
     {"indexer", "has_primary_key_attribute", "is_primary_key_sorted", "pk_storage_type", "pk_hash_type"}
 )
 HARMLESS_PARAMETERS = frozenset({"enable_rt_build"})
+GRAPH_KEYS = frozenset({"vector_index_type", "build_index_params"})
 HARMLESS_TABLE_KEYS = frozenset({"table_name"})
 
 
@@ -65,10 +68,22 @@ def index_keys(reading: Reading) -> Iterator[Finding]:
         where = f"indexs.{index.index_name}"
         if index.kind in ("primary", "vector") or index in inverted:
             yield from _ignored(where, index.extra_keys - HARMLESS_INDEX_KEYS)
-            yield from _ignored(f"{where}.parameters", index.settings.extra_keys - HARMLESS_PARAMETERS)
+            yield from _ignored(f"{where}.parameters", index.settings.extra_keys - HARMLESS_PARAMETERS - GRAPH_KEYS)
+            yield from _graph(index, f"{where}.parameters")
         if index in inverted and len(boosts := _boosts(index)) > 1:
             says = f"fields weigh alike in this version: boosts {', '.join(boosts)}"
             yield finding("parameter-ignored", f"{where}.index_fields", says)
+
+
+def _graph(index: VendorIndex, where: str) -> Iterator[Finding]:
+    given = index.settings
+    if not asks_for_hnsw(given):
+        yield from _ignored(where, given.extra_keys & GRAPH_KEYS)
+        return
+    try:
+        yield from _ignored(f"{where}.build_index_params", build_parameters(given).keys() - LIMITS.keys())
+    except SchemaError:
+        return  # the rule graph-parameters says so
 
 
 def _boosts(index: VendorIndex) -> list[str]:

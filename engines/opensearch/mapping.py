@@ -120,8 +120,8 @@ def has_words(spec: FieldSpec) -> bool:
 
 
 def _vector(index: VectorIndex, settings: EngineSettings) -> dict[str, Any]:
-    return {
-        "type": "knn_vector",
-        "dimension": index.dimension,
-        "method": {"name": "hnsw", "engine": settings.knn_engine, "space_type": _SPACES[index.distance]},
-    }
+    method: dict[str, Any] = {"name": "hnsw", "engine": settings.knn_engine, "space_type": _SPACES[index.distance]}
+    asked = {} if index.hnsw is None else {"m": index.hnsw.m, "ef_construction": index.hnsw.ef_construction}
+    if given := {name: value for name, value in asked.items() if value is not None}:
+        method["parameters"] = given
+    return {"type": "knn_vector", "dimension": index.dimension, "method": method}

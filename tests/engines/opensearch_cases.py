@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from havengate.types import (
     Row,
     SortKey,
 )
-from schemas.table import FieldType
+from schemas.table import FieldType, Hnsw
 
 GOLDEN = Path(__file__).with_name("opensearch_golden")
 EVERY_TYPE = make_schema(
@@ -101,6 +102,11 @@ FILTERS = {
 }
 
 
+def with_graph(schema):
+    indexes = schema.vector_indexes
+    return replace(schema, vector_indexes={name: replace(index, hnsw=Hnsw(m=32)) for name, index in indexes.items()})
+
+
 def cases():
     settings = EngineSettings(kind="opensearch")
     yield "mapping_every_type", index_body(make_spec("T", EVERY_TYPE), "havengate-T", settings)
@@ -108,6 +114,7 @@ def cases():
     yield "mapping_shards_and_replicas", index_body(full_spec("t"), "havengate-t", several)
     faiss = settings.model_copy(update={"knn_engine": "faiss"})
     yield "mapping_faiss", index_body(make_spec("t", TWO_SPACES), "havengate-t", faiss)
+    yield "mapping_graph_of_the_schema", index_body(make_spec("t", with_graph(TWO_SPACES)), "havengate-t", settings)
     for name, expression in FILTERS.items():
         yield f"filter_{name}", compile_filter(expression, SCHEMA)
     yield "pool_approximate", bodies.approximate(SCHEMA, query((1, 0.5), n=3))

@@ -16,7 +16,7 @@ from engines.opensearch.engine import OpenSearchEngine
 from havengate.errors import EngineError, RequestError
 from havengate.settings import EngineSettings
 from havengate.types import SCORE, And, Contains, Exists, Field, Literal, Not, Or, Row, SortKey
-from schemas.table import FieldType
+from schemas.table import FieldType, Hnsw
 
 ROWS, DIMENSION = 1500, 16
 
@@ -47,11 +47,13 @@ def clustered(engine):
 
 
 def both_ways(engine, monkeypatch, asked):
-    exact = engine.pool("t", asked)
-    assert exact.strategy == "exact"
     with monkeypatch.context() as patch:
         patch.setattr("engines.opensearch.pool.EXACT_ROWS", 0)
+        patch.setattr("engines.opensearch.sizes.Sizes.were_few", lambda *_: False)
         near = engine.pool("t", asked)
+    assert near.strategy.startswith("ann")
+    exact = engine.pool("t", asked)
+    assert exact.strategy == "exact"
     return exact, near
 
 
@@ -231,3 +233,11 @@ def test_an_index_of_somebody_else_is_no_table(engine, settings, opensearch_url)
         with pytest.raises(EngineError, match="not made by havengate"):
             engine.table("theirs")
         client.indices.delete(index=f"{settings.index_prefix}x")
+
+
+def test_the_graph_is_built_as_the_schema_asks(engine):
+    schema = make_schema(indexes=(("vector", 2, "SquaredEuclidean"),))
+    asked = replace(schema.vector_indexes["vector"], hnsw=Hnsw(m=24, ef_construction=64))
+    engine.create_table(make_spec(schema=replace(schema, vector_indexes={"vector": asked})))
+    engine.upsert("t", [make_row(1, (1, 0))])
+    assert keys(engine.pool("t", query((0, 0)))) == ["1"]
