@@ -9,7 +9,7 @@ from engines.checks import check_columns, check_query, check_rows_query, index_o
 from engines.contract import PoolQuery
 from engines.opensearch import bodies
 from engines.opensearch.mapping import WINDOW
-from engines.opensearch.pool import EXACT_ROWS, first_bodies
+from engines.opensearch.pool import exact_rows, first_bodies
 
 if TYPE_CHECKING:
     from engines.contract import Explanation, RowsQuery
@@ -32,7 +32,7 @@ def explained(
         "requests": {name: shortened(body) for name, body in requests.items()},
     }
     if isinstance(query, PoolQuery):
-        told["exact"] = f"is asked where at most {EXACT_ROWS} rows match, or the graph gave too few"
+        told["exact"] = f"is asked where at most {exact_rows(query)} rows match, or the graph gave too few"
     if profile:
         told["profile"] = {name: _profiled(searches, alias, body) for name, body in requests.items()}
     return told

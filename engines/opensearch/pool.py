@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from havengate.types import Strategy
     from schemas.table import DistanceType, TableSchema
 
-EXACT_ROWS = 2_000
-"""Up to so many rows the exact search is as fast as the graph at 512 dimensions, and the n best are the true ones."""
+EXACT_ROWS = 10_000
+EXACT_NUMBERS = 1_024_000
+"""Up to so many numbers of all rows and query vectors, but at most so many rows, are compared one by one.
+
+That takes about as long as asking the graph (2,000 rows of 512 dimensions: docs/benchmarks.md), and the n best are
+the true ones.
+"""
 
 
 def nearest_rows(searches: Searches, alias: str, schema: TableSchema, query: PoolQuery) -> Pool:
@@ -44,21 +49,26 @@ def nearest_rows(searches: Searches, alias: str, schema: TableSchema, query: Poo
 
 def _search(searches: Searches, alias: str, schema: TableSchema, query: PoolQuery) -> tuple[Hits, int, Strategy]:
     """The n best, how many rows match, and how the n best were made sure."""
-    base_clause = bodies.base(schema, query)
+    base_clause, few = bodies.base(schema, query), exact_rows(query)
     if query.filter_mode == "pre" and searches.sizes.were_few(alias, base_clause):
         whole = searches.one(alias, bodies.exact(schema, query))
-        searches.sizes.learn(alias, base_clause, few=total(whole) <= EXACT_ROWS)
+        searches.sizes.learn(alias, base_clause, few=total(whole) <= few)
         return whole["hits"]["hits"], total(whole), "exact"
     near, *counts = searches.several(alias, list(first_bodies(schema, query).values()))
     base, matched = total(counts[0]), total(counts[-1])
-    searches.sizes.learn(alias, base_clause, few=base <= EXACT_ROWS)
+    searches.sizes.learn(alias, base_clause, few=base <= few)
     found = near["hits"]["hits"]
-    if base > EXACT_ROWS and len(found) >= min(query.n, base):
+    if base > few and len(found) >= min(query.n, base):
         return found, matched, "ann"
     whole = searches.one(alias, bodies.exact(schema, query))
     if query.filter_mode == "pre":
         matched = total(whole)
-    return whole["hits"]["hits"], matched, "exact" if base <= EXACT_ROWS else "ann+exact"
+    return whole["hits"]["hits"], matched, "exact" if base <= few else "ann+exact"
+
+
+def exact_rows(query: PoolQuery) -> int:
+    """Up to how many rows the n best are looked for exactly."""
+    return min(EXACT_ROWS, EXACT_NUMBERS // query.vectors.size)
 
 
 def first_bodies(schema: TableSchema, query: PoolQuery) -> dict[str, bodies.Body]:
