@@ -9,15 +9,19 @@ endif
 BIN := .venv/bin
 STAMP := .venv/.installed
 
+ifeq ($(filter embedded opensearch,$(ENGINE)),)
+$(error ENGINE is embedded or opensearch, not '$(ENGINE)')
+endif
+# A server that lives as long as the command behind this, its data in the data folder (needs Java 17 and Maven).
+SERVER := $(if $(filter opensearch,$(ENGINE)),PYTHONPATH=tests $(BIN)/python -m opensearch_server "$$HAVENGATE_DATA_DIR")
+
 .PHONY: demo serve test test-long test-opensearch-3 check bench print-data-dir clean
 
-# ENGINE=opensearch: a server of the demo's own (needs Java 17 and Maven), its data in the data folder.
 demo: $(STAMP)
-	$(if $(filter opensearch,$(ENGINE)),PYTHONPATH=tests $(BIN)/python -m opensearch_server $(HAVENGATE_DATA_DIR)) $(BIN)/havengate demo
+	$(SERVER) $(BIN)/havengate demo
 
 serve: $(STAMP)
-	$(BIN)/havengate demo --tables-only
-	$(BIN)/havengate serve --port $(PORT)
+	$(SERVER) sh -c '$(BIN)/havengate demo --tables-only && exec $(BIN)/havengate serve --port $(PORT)'
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

@@ -53,3 +53,11 @@ def test_the_data_folder_is_the_one_given(make, chosen):
 @pytest.mark.parametrize("environment", [{}, {"HAVENGATE_DATA_DIR": ""}])
 def test_the_data_folder_is_beside_the_makefile(make, tmp_path, environment):
     assert make("print-data-dir", **environment).stdout == f"{tmp_path}/a folder/havengate-data\n"
+
+
+@pytest.mark.parametrize("goal", ["demo", "serve"])
+def test_an_engine_there_is_not_is_refused_before_anything_is_installed(make, tmp_path, goal):
+    done = make(goal, "ENGINE=opensarch")
+    assert done.returncode == 2
+    assert "ENGINE is embedded or opensearch, not 'opensarch'" in done.stderr
+    assert not (tmp_path / "a folder" / ".venv").exists()

@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from opensearch_server.artifacts import Failed
 from opensearch_server.jdk import Missing
 from opensearch_server.server import node
 
-if __name__ == "__main__":
+
+def _leave(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
+
+
+def _run(command: list[str], environment: Mapping[str, str]) -> int:
+    """The command's exit status. A signal is the command's to answer: the server must outlive it."""
+    process = subprocess.Popen(command, env=environment)
+    # A terminal sends Ctrl-C to both; the others come to this process alone.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _frame: process.send_signal(received))
+    status = process.wait()
+    return status if status >= 0 else 128 - status
+
+
+def main(folder: Path, command: list[str]) -> int:
     try:
-        with node(Path(sys.argv[1]) / "opensearch") as url:
-            environment = {"HAVENGATE_ENGINE__KIND": "opensearch", "HAVENGATE_ENGINE__HOSTS": url}
+        with node(folder / "opensearch", say=lambda text: print(text, flush=True)) as url:
             print(f"OpenSearch on {url}", flush=True)
-            sys.exit(subprocess.run(sys.argv[2:], env=os.environ | environment, check=False).returncode)
+            return _run(command, os.environ | {"HAVENGATE_ENGINE__KIND": "opensearch", "HAVENGATE_ENGINE__HOSTS": url})
     except Missing as missing:
-        sys.exit(f"{missing}; the demo without ENGINE=opensearch needs neither")
+        sys.exit(f"error: {missing}; the demo without ENGINE=opensearch needs no Java and no Maven")
+    except Failed as failed:
+        sys.exit(f"error: {failed}")
+
+
+if __name__ == "__main__":
+    for leaving in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(leaving, _leave)
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -17,21 +18,28 @@ HERE = Path(__file__).parent
 CACHE = HERE.parent / ".cache"
 
 
-def prepared(release: Release) -> Path:
-    """The folder with ``lib`` and ``classes``, for any number of nodes. Raises Missing naming the tool."""
+class Failed(Exception):
+    """A server could not be fetched, compiled or started; the text ends with what the tool said."""
+
+
+def prepared(release: Release, say: Callable[[str], None] = lambda _: None) -> Path:
+    """The folder with ``lib`` and ``classes``, for any number of nodes. Raises Missing naming the tool, Failed."""
     jdk = find_jdk(release.java)
-    if shutil.which("mvn") is None:
-        raise Missing("mvn is not installed (Debian: maven)")
     home = CACHE / f"opensearch-{release.version}-{_recipe(release)}"
     if not (home / "complete").exists():
+        if shutil.which("mvn") is None:
+            raise Missing("mvn is not installed (Debian: maven)")
+        say(f"fetching OpenSearch {release.version} by Maven into {CACHE} (once)")
         # Built beside and renamed: an interrupted download must not look like a whole one.
         fresh = CACHE / f".opensearch-{os.getpid()}"
-        shutil.rmtree(fresh, ignore_errors=True)
-        _fetch(release, fresh)
-        _compile(release, jdk, fresh)
-        (fresh / "complete").touch()
-        shutil.rmtree(home, ignore_errors=True)
-        fresh.rename(home)
+        try:
+            _fetch(release, fresh)
+            _compile(release, jdk, fresh)
+            (fresh / "complete").touch()
+            shutil.rmtree(home, ignore_errors=True)
+            fresh.rename(home)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
     return home
 
 
@@ -85,4 +93,4 @@ def _compile(release: Release, jdk: Path, home: Path) -> None:
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{command[0]} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        raise Failed(f"{command[0]} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")

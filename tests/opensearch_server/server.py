@@ -8,12 +8,12 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from opensearch_server.artifacts import prepared
+from opensearch_server.artifacts import Failed, prepared
 from opensearch_server.jdk import find_jdk
 from opensearch_server.releases import DEFAULT, RELEASES
 
@@ -100,9 +100,7 @@ class Node:
             except (urllib.error.URLError, OSError):
                 pass
             time.sleep(0.2)
-        raise RuntimeError(
-            f"OpenSearch is not {status} at {self.url}:\n{self._log.read_text(errors='replace')[-4000:]}"
-        )
+        raise Failed(f"OpenSearch is not {status} at {self.url}:\n{self._log.read_text(errors='replace')[-4000:]}")
 
     def ask(self, path: str) -> dict:
         with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
@@ -110,8 +108,16 @@ class Node:
 
 
 @contextmanager
-def node(folder: Path, *, port: int | None = None, version: str = DEFAULT, knn: bool = True) -> Iterator[str]:
-    """The URL of a node that is green; a folder used before brings its data. Raises Missing."""
+def node(
+    folder: Path,
+    *,
+    port: int | None = None,
+    version: str = DEFAULT,
+    knn: bool = True,
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[str]:
+    """The URL of a node that is green; a folder used before brings its data. Raises Missing, Failed."""
+    prepared(RELEASES[version], say)
     settings = {"node.name": "one", "transport.port": free_port(), "discovery.type": "single-node"}
     alone = Node(folder, settings, version=version, port=port, knn=knn)
     try:
