@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from schemas.table import TableSchema
 
 _COUNT = "#count"
+_MULTIPLYING = 2
+MAX_COMBINATIONS = 5_000_000
+"""The most combinations of keys' values that one aggregate counts: rows of several values under several keys multiply.
+"""
 
 
 def aggregate(frame: pl.DataFrame, spec: Aggregate, schema: TableSchema) -> Aggregation:
     """The groups of one aggregate, with plain Python values.
 
     Sums of integers are exact; a sum of reals is the DOUBLE nearest to the true sum, whatever the rows' order.
-    Raises RequestError for values that have no sum, and for a sum beyond DOUBLE.
+    Raises RequestError for values that have no sum, for a sum beyond DOUBLE, and for more than MAX_COMBINATIONS.
     """
     import polars as pl
 
@@ -37,15 +41,30 @@ def aggregate(frame: pl.DataFrame, spec: Aggregate, schema: TableSchema) -> Aggr
         *(key.alias(name) for name, key in zip(names, keys, strict=True)),
         *(value.alias(f"#value:{place}") for place, value in values.items()),
     )
-    for name in names:
-        if isinstance(table.schema[name], pl.List):
-            table = table.explode(name)
+    several = [name for name in names if isinstance(table.schema[name], pl.List)]
+    _check_combinations(table, several, spec)
+    for name in several:
+        table = table.explode(name)
     computed = [
         _computed(function, place, table).alias(f"#result:{place}") for place, function in enumerate(spec.functions)
     ]
     groups = table.drop_nulls(names).group_by(names).agg(pl.len().alias(_COUNT), *computed)
     largest = groups.sort(_COUNT, *names, descending=[True, *(False for _ in names)]).head(spec.max_group)
     return Aggregation(spec, tuple(_group(row, spec) for row in largest.drop(_COUNT).rows()), groups.height)
+
+
+def _check_combinations(table: pl.DataFrame, several: Sequence[str], spec: Aggregate) -> None:
+    """Before they are made: one row with a hundred values has 10^8 of them under four such keys."""
+    import polars as pl
+
+    if len(several) < _MULTIPLYING:
+        return
+    # As doubles, which no product of four lengths overflows.
+    each = [pl.col(name).list.len().cast(pl.Float64).fill_null(0).clip(lower_bound=1) for name in several]
+    found = table.select(pl.reduce(lambda left, right: left * right, each).sum()).item()
+    if found > MAX_COMBINATIONS:
+        message = f"the keys' values make {found:.0f} combinations, the most is {MAX_COMBINATIONS}"
+        raise RequestError(message, code=HaCode.AGGREGATE_CLAUSE, span=spec.span)
 
 
 def _keys(spec: Aggregate, schema: TableSchema) -> list[pl.Expr]:

@@ -136,3 +136,12 @@ def test_what_has_no_sum_is_refused(function, rows):
     with pytest.raises(RequestError, match="sum"):
         aggregate(frame_of(rows), Aggregate((Field("size"),), (function,)), SCHEMA)
     assert math.isinf(1.7e308 + 1.7e308)
+
+
+def test_values_under_several_keys_are_counted_before_they_multiply():
+    frame = frame_of([{"labels": [str(place) for place in range(200)], "sizes": list(range(100))}])
+    several = (Field("labels"), Field("sizes"))
+    count = (AggregateFunction("count"),)
+    assert aggregate(frame, Aggregate(several, count), SCHEMA).total == 20_000
+    with pytest.raises(RequestError, match="make 400000000 combinations, the most is 5000000"):
+        aggregate(frame, Aggregate(several * 2, count), SCHEMA)
