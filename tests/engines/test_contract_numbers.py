@@ -5,11 +5,12 @@ from __future__ import annotations
 import operator
 from itertools import product
 
+import numpy as np
 import pytest
-from engine_samples import compare, keys, make_row, make_spec
+from engine_samples import compare, keys, make_row, make_schema, make_spec
 
-from engines.contract import RowsQuery
-from havengate.types import Compare, Field, In, Literal, Not
+from engines.contract import PoolQuery, RowsQuery
+from havengate.types import SCORE, Compare, Field, In, Literal, Not
 
 OPERATORS = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -69,3 +70,13 @@ def test_signed_and_unsigned_fields_compare_exactly(engine, op):
             str(key) for key, (i, u) in enumerate(pairs) if OPERATORS[op](*((i, u) if left == "i64" else (u, i)))
         ]
         assert keys(engine.rows("t", RowsQuery(Compare(op, Field(left), Field(right))))) == expected
+
+
+@pytest.mark.parametrize(("distance", "best"), [("SquaredEuclidean", 1.0), ("InnerProduct", 1023.0)])
+def test_as_many_and_as_long_query_vectors_as_a_plan_may_have(engine, distance, best):
+    engine.create_table(make_spec(schema=make_schema(indexes=[("vector", 1024, distance)])))
+    engine.upsert("t", [make_row(1, [1] * 1024), make_row(2, [-1] * 1024)])
+    many = np.full((1024, 1024), 0.25, np.float32)
+    many[-1] = [1] * 1023 + [0]
+    pool = engine.pool("t", PoolQuery("vector", many, 1))
+    assert (keys(pool), pool.frame[SCORE].to_list()) == (["1"], [best])

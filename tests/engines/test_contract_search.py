@@ -80,16 +80,6 @@ def test_the_best_of_several_query_vectors_counts(table):
     assert list(zip(keys(pool), pool.frame[SCORE], strict=True)) == [("1", 0), ("10", 0), ("2", 1)]
 
 
-@pytest.mark.parametrize(("distance", "best"), [("SquaredEuclidean", 1.0), ("InnerProduct", 1023.0)])
-def test_as_many_and_as_long_query_vectors_as_a_plan_may_have(engine, distance, best):
-    engine.create_table(make_spec(schema=make_schema(indexes=[("vector", 1024, distance)])))
-    engine.upsert("t", [make_row(1, [1] * 1024), make_row(2, [-1] * 1024)])
-    many = np.full((1024, 1024), 0.25, np.float32)
-    many[-1] = [1] * 1023 + [0]
-    pool = engine.pool("t", PoolQuery("vector", many, 1))
-    assert (keys(pool), pool.frame[SCORE].to_list()) == (["1"], [best])
-
-
 @pytest.mark.parametrize("distance", ["SquaredEuclidean", "InnerProduct"])
 @pytest.mark.parametrize("dimension", [1, 7, 512])
 def test_wide_tables_answer_to_the_last_bit(engine, distance, dimension):
