@@ -55,7 +55,7 @@ class EngineSettings(_Group):
     @classmethod
     def _hosts(cls, hosts: str) -> str:
         urls = [urlsplit(host.strip()) for host in hosts.split(",") if host.strip()]
-        if not urls or any(url.scheme not in ("http", "https") or not url.hostname for url in urls):
+        if not urls or any(url.scheme not in ("http", "https") or not url.hostname or url.port == 0 for url in urls):
             raise ValueError("comma-separated URLs like https://node:9200")
         if any("@" in url.netloc for url in urls):
             raise ValueError("a URL may hold no password; it belongs in HAVENGATE_ENGINE__PASSWORD")

@@ -106,7 +106,9 @@ class Catalog:
     def drop(self, name: str) -> None:
         self._read(name)
         try:
-            self._client.indices.delete(index=",".join(stored.index for stored in self.generations(name)))
+            indexes = ",".join(stored.index for stored in self.generations(name))
+            # One that is gone already (another gateway's doing, or this request's, whose answer was lost) keeps none.
+            self._client.indices.delete(index=indexes, params={"ignore_unavailable": "true"})
         finally:
             self.forget(name)
 

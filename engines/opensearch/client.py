@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from opensearchpy import OpenSearch
+from opensearchpy import OpenSearch, SerializationError, Transport
 from urllib3 import Timeout
 
 from havengate.errors import SettingsError
@@ -18,6 +18,17 @@ _POOL = 32
 _RETRIES = 2
 _CONNECT_S = 3.0
 _DEAD_S = 5.0
+_SHOWN = 100
+
+
+class JsonTransport(Transport):
+    """Takes no answer that OpenSearch never gives: the login page of a proxy is a 200, too."""
+
+    def perform_request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        answer = super().perform_request(method, url, *args, **kwargs)
+        if isinstance(answer, dict | bool):
+            return answer
+        raise SerializationError(f"the server is not OpenSearch: it answers {str(answer)[:_SHOWN]!r}")
 
 
 def connect(settings: EngineSettings) -> OpenSearch:
@@ -34,9 +45,11 @@ def connect(settings: EngineSettings) -> OpenSearch:
     if not logger.handlers:
         # Every failure is raised and told once; the client would tell it again, with a traceback, to stderr.
         logger.addHandler(logging.NullHandler())
+    password = settings.password.get_secret_value()
     return OpenSearch(
         hosts=list(settings.host_list),
-        http_auth=(settings.user, settings.password.get_secret_value()) if settings.user else None,
+        transport_class=JsonTransport,
+        http_auth=(_as_utf8(settings.user), _as_utf8(password)) if settings.user else None,
         verify_certs=settings.verify_certs,
         ca_certs=None if settings.ca is None else str(settings.ca),
         ssl_show_warn=False,
@@ -49,3 +62,8 @@ def connect(settings: EngineSettings) -> OpenSearch:
         retry_on_status=(502, 503, 504),
         pool_maxsize=_POOL,
     )
+
+
+def _as_utf8(text: str) -> str:
+    """The client writes Latin-1 where OpenSearch reads UTF-8."""
+    return text.encode().decode("latin-1")

@@ -180,7 +180,7 @@ class OpenSearchEngine:
                 except exceptions.ConnectionError:
                     raise
                 except Busy:
-                    self._holds.wait(name, deadline)
+                    self._holds.wait(name, opened.index, deadline)
                 except (exceptions.TransportError, EngineError, UnknownTable):
                     if not self._catalog.moved(name, opened):
                         raise

@@ -169,9 +169,12 @@ class Generations:
 
     def _abandon(self, name: str, old: Stored, error: BaseException, index: str = "", building: str = "") -> None:
         """Raises what says more than ``error`` where others dropped the table or ended the change."""
-        if building and self._client.indices.exists_alias(index=index, name=building):
+        ours = not building or self._client.indices.exists_alias(index=index, name=building)
+        if building and ours:
             self._holds.remove(index)
-        if self._catalog.read(name).index == old.index:
+        current = self._catalog.read(name)
+        # A hold that others ended may be theirs by now.
+        if ours and current.index == old.index:
             self._holds.release(name, old)
         if isinstance(error, exceptions.NotFoundError | UnknownTable):
             raise Busy(f"changing table {name!r} gave no sign of life, and others ended it; try again") from error
@@ -180,4 +183,8 @@ class Generations:
         """Number of the last operation of each shard: the same twice means that nothing was written between."""
         told = self._client.indices.stats(index=index, metric="indexing", params={"level": "shards"})
         shards = told["indices"][index]["shards"]
-        return {number: max(copy["seq_no"]["max_seq_no"] for copy in copies) for number, copies in shards.items()}
+        # A copy that is being made has no number yet.
+        return {
+            number: max((copy["seq_no"]["max_seq_no"] for copy in copies if "seq_no" in copy), default=-1)
+            for number, copies in shards.items()
+        }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from opensearchpy import exceptions
 
+from engines.opensearch.edge import Interrupted
 from engines.opensearch.stored import beating
 from havengate.errors import Busy, EngineError
 
@@ -37,7 +38,11 @@ class Holds:
         self.block(stored.index)
 
     def block(self, index: str) -> None:
-        self._client.indices.add_block(index=index, block="write")
+        """Raises Interrupted where not every shard stopped taking writes."""
+        answer = self._client.indices.add_block(index=index, block="write")
+        # An index that was blocked before is not among the indices of the answer.
+        if not answer["acknowledged"] or (answer["indices"] and not answer["shards_acknowledged"]):
+            raise Interrupted(f"holding writes back from {index}: some shards did not answer; try again")
 
     def beat(self, index: str, spec: TableSpec) -> None:
         """A sign of life of the change that holds or builds this index (or alias of one)."""
@@ -66,14 +71,18 @@ class Holds:
         with suppress(exceptions.NotFoundError):
             self._client.indices.delete(index=index)
 
-    def wait(self, name: str, deadline: float) -> None:
-        """For a writer that was turned away: returns when trying again may help.
+    def wait(self, name: str, tried: str, deadline: float) -> None:
+        """For a writer whom the index ``tried`` turned away: returns when trying again may help.
 
         Raises Busy at the deadline (seconds of the monotonic clock), EngineError where the block is not of our making.
         """
         self._catalog.forget(name)
         current = self._catalog.read(name)
+        if current.index != tried:
+            return
         if not current.blocked:
+            # Lifted meanwhile; or only on its way, so that shards refuse before the settings tell.
+            _pause(deadline, f"table {name!r} takes no writes for now; try again later")
             return
         if not current.held:
             raise EngineError(
@@ -81,7 +90,11 @@ class Holds:
             )
         try:
             self.require_free(name)
-        except Busy:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(_PAUSE_S)
+        except Busy as error:
+            _pause(deadline, error.message)
+
+
+def _pause(deadline: float, message: str) -> None:
+    if time.monotonic() > deadline:
+        raise Busy(message)
+    time.sleep(_PAUSE_S)

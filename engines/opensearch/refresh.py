@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import suppress
+from collections import defaultdict
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from opensearchpy import exceptions
@@ -42,33 +43,39 @@ class Late:
         self._client = client
         self._patience_s = patience_s
         self._waiting: dict[str, threading.Timer] = {}
-        # Held while an index is shown: whoever reads meanwhile must wait for it.
-        self._lock = threading.Lock()
+        # Held while an index is shown: whoever reads it meanwhile must wait for that, and nobody else.
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def soon(self, index: str) -> None:
-        with self._lock:
+        with self._locks[index]:
             if index not in self._waiting:
                 self._start(index)
 
     def now(self, index: str) -> None:
-        if index in self._waiting or self._lock.locked():
-            with self._lock:
+        if index in self._waiting:
+            with self._locks[index]:
                 self._show(index)
 
     def close(self) -> None:
-        """Shows what is left. Raises EngineError, TransportError."""
-        with self._lock:
+        """Shows what is left, as far as that goes. Raises EngineError, TransportError."""
+        with ExitStack() as each:
             for index in list(self._waiting):
-                self._show(index)
+                each.callback(self._end, index)
 
     def _show(self, index: str) -> None:
-        timer = self._waiting.get(index)
-        if timer is not None:
+        if index in self._waiting:
             # A table that was dropped has nothing to show.
             with suppress(exceptions.NotFoundError):
                 show(self._client, index, self._patience_s)
-            timer.cancel()
-            del self._waiting[index]
+            self._waiting.pop(index).cancel()
+
+    def _end(self, index: str) -> None:
+        with self._locks[index]:
+            try:
+                self._show(index)
+            finally:
+                if timer := self._waiting.pop(index, None):
+                    timer.cancel()
 
     def _start(self, index: str) -> None:
         self._waiting[index] = timer = threading.Timer(LATEST_S, self._ring, [index])
@@ -76,7 +83,7 @@ class Late:
         timer.start()
 
     def _ring(self, index: str) -> None:
-        with self._lock:
+        with self._locks[index]:
             try:
                 self._show(index)
             except (exceptions.OpenSearchException, EngineError) as error:

@@ -152,6 +152,12 @@ def test_a_server_that_cannot_serve_says_why_at_the_first_request(info, knn, tol
                 ask()
 
 
+def test_a_password_goes_as_utf_8(proxy):
+    with OpenSearchEngine.open(engine_settings(proxy.url, user="ю", password="é图")) as engine:
+        engine.table_names()
+    assert {headers["authorization"] for _, headers in proxy.seen} == {"Basic 0Y46w6nlm74="}
+
+
 def test_a_user_that_the_cluster_does_not_know(proxy):
     proxy.trouble = lambda _: (401, "Unauthorized")
     settings = engine_settings(proxy.url, user="me", password="quite secret")
@@ -161,6 +167,21 @@ def test_a_user_that_the_cluster_does_not_know(proxy):
     ):
         engine.table_names()
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("page", ["<html>Please log in</html>", ""])
+def test_a_page_that_is_no_answer_of_opensearch_is_told(engine, proxy, page):
+    calls = (
+        lambda: engine.pool("t", query((0, 0))),
+        lambda: engine.rows("t", RowsQuery()),
+        lambda: engine.upsert("t", ROWS),
+        lambda: engine.update_fields("t", ROWS),
+        engine.table_names,
+    )
+    proxy.trouble = lambda _: (200, page)
+    for call in calls:
+        with pytest.raises(EngineError, match="the server is not OpenSearch"):
+            call()
 
 
 def test_an_alias_of_two_indexes_is_refused(engine, raw, index):

@@ -148,6 +148,39 @@ def test_rows_of_late_calls_are_shown_without_a_read(monkeypatch):
     assert shown.wait(10), "a refresh that failed is made again"
 
 
+def test_an_index_that_cannot_be_shown_keeps_none_of_the_others():
+    stuck, going_on = threading.Event(), threading.Event()
+
+    class Sick(Cluster):
+        def refresh(self, *, index):
+            if index == "sick":
+                stuck.set()
+                assert going_on.wait(30)
+                raise exceptions.TransportError(500, "sick", {})
+            return super().refresh(index=index)
+
+    cluster = Sick({})
+    late = Late(cluster, 60)
+    late.soon("sick")
+
+    def read():
+        with pytest.raises(exceptions.TransportError):
+            late.now("sick")
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert stuck.wait(30)
+    late.soon("t")
+    late.now("t")
+    assert cluster.refreshed == ["t"]
+    late.soon("last")
+    going_on.set()
+    reader.join()
+    with pytest.raises(exceptions.TransportError):
+        late.close()
+    assert (cluster.refreshed, late._waiting) == (["t", "last"], {})
+
+
 def test_nothing_to_write_asks_nothing():
     cluster = Cluster({})
     assert Writes(cluster, 60).run("t", []) == {}

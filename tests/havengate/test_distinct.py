@@ -108,6 +108,12 @@ def test_rows_that_match_the_filter_take_no_turn():
     assert found(rows, spec, (SortKey(Field("price"), descending=True),)) == [0, 1, 2]
 
 
+def test_what_is_left_after_the_rounds_keeps_its_order():
+    rows = [{"id": key, "shop": shop} for key, shop in enumerate("aaaabbb")]
+    spec = Distinct(Field("shop"), reserved=True)
+    assert found(rows, spec, (SortKey(Field("price"), descending=True),)) == [0, 4, 1, 2, 3, 5, 6]
+
+
 def test_grades_of_a_text_are_refused():
     with pytest.raises(RequestError):
         found([{"id": 1, "shop": "a"}], Distinct(Field("size"), grades=(1.0,)), (SortKey(Field("shop"), True),))
