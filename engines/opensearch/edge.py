@@ -67,7 +67,7 @@ def translated(what: str) -> Iterator[None]:
     except exceptions.ConnectionError as error:
         raise EngineError(f"{what}: OpenSearch cannot be reached ({error.error})") from error
     except exceptions.TransportError as error:
-        raise cluster_error(what, error.status_code, error.info) from error
+        raise cluster_error(what, error.status_code, error.info or error.error) from error
     except exceptions.OpenSearchException as error:
         raise EngineError(f"{what}: {error}") from error
     except UnicodeEncodeError as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from engines.checks import check_columns, check_query, check_rows_query, index_of
+from engines.checks import check_rows_query
 from engines.contract import PoolQuery
 from engines.opensearch import bodies
-from engines.opensearch.mapping import WINDOW
-from engines.opensearch.pool import exact_rows, first_bodies
+from engines.opensearch.pool import checked, exact_rows, first_bodies, graph_suffices
+from engines.opensearch.rows import page_size
 
 if TYPE_CHECKING:
     from engines.contract import Explanation, RowsQuery
@@ -29,34 +29,47 @@ def explained(
     told: dict[str, object] = {
         "engine": "opensearch",
         "index": alias,
-        "requests": {name: shortened(body) for name, body in requests.items()},
+        "requests": {name: _shortened(body) for name, body in requests.items()},
     }
     if isinstance(query, PoolQuery):
         told["exact"] = f"is asked where at most {exact_rows(query)} rows match, or the graph gave too few"
     if profile:
-        told["profile"] = {name: _profiled(searches, alias, body) for name, body in requests.items()}
+        told["profile"] = _profiles(searches, alias, query, requests)
     return told
 
 
-def shortened(value: Any) -> Any:
-    """Long lists and texts cut: a vector is nothing to read."""
+def _shortened(value: Any) -> Any:
+    """Long lists and texts cut, but for scripts: a vector is nothing to read."""
     if isinstance(value, Mapping):
-        return {key: shortened(item) for key, item in value.items()}
+        return {key: item if key == "source" else _shortened(item) for key, item in value.items()}
     if isinstance(value, list):
         more = [] if len(value) <= _LONGEST else [f"\N{HORIZONTAL ELLIPSIS} {len(value)} in all"]
-        return [shortened(item) for item in (value[:_SHOWN] if more else value)] + more
-    if isinstance(value, str) and len(value) > _LONGEST and not value.lstrip().startswith(("double", "int", "Bytes")):
+        return [_shortened(item) for item in (value[:_SHOWN] if more else value)] + more
+    if isinstance(value, str) and len(value) > _LONGEST:
         return f"\N{HORIZONTAL ELLIPSIS} {len(value)} characters"
     return value
 
 
 def _requests(schema: TableSchema, query: PoolQuery | RowsQuery) -> Mapping[str, Body]:
-    check_columns(schema, query.columns)
     if not isinstance(query, PoolQuery):
         check_rows_query(query, schema)
-        return {"rows": bodies.matching(schema, query, WINDOW if query.limit is None else query.limit)}
-    check_query(query, index_of(schema, query.index))
+        return {"rows": bodies.matching(schema, query, page_size(query))}
+    query = checked(schema, query)
     return {**first_bodies(schema, query), "exact": bodies.exact(schema, query)}
+
+
+def _profiles(
+    searches: Searches, alias: str, query: PoolQuery | RowsQuery, requests: Mapping[str, Body]
+) -> dict[str, dict[str, Any]]:
+    """Of the requests that the query itself makes: the exact one would take long over many rows."""
+    told: dict[str, dict[str, Any]] = {}
+    for name, body in requests.items():
+        if name == "exact" and isinstance(query, PoolQuery):
+            base, found = told["count_base"]["total"], told["approximate"]["hits"]
+            if graph_suffices(query, base, found):
+                continue
+        told[name] = _profiled(searches, alias, body)
+    return told
 
 
 def _profiled(searches: Searches, alias: str, body: Body) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from havengate.types import Pool
 
 if TYPE_CHECKING:
     from engines.contract import PoolQuery
+    from engines.opensearch.dsl import Clause
     from engines.opensearch.hits import Hits
     from engines.opensearch.searches import Searches
     from havengate.types import Strategy
@@ -32,38 +33,56 @@ the true ones.
 
 def nearest_rows(searches: Searches, alias: str, schema: TableSchema, query: PoolQuery) -> Pool:
     """The pool of ``query``. Raises RequestError for what the table lacks and for vectors that do not fit."""
-    index = index_of(schema, query.index)
-    check_query(query, index)
-    check_columns(schema, query.columns)
-    if query.n > WINDOW:
-        raise RequestError(f"n={query.n} is more than {WINDOW}", code=HaCode.OVER_RETURN_HITS_LIMIT)
-    if query.filter is None:
-        query = replace(query, filter_mode="pre")
+    query = checked(schema, query)
     found, matched, strategy = _search(searches, alias, schema, query)
-    cuts = {"filter_mode:post": _passing(found, query), "sf": _near(found, query, index.distance)}
+    distance = schema.vector_indexes[query.index].distance
+    cuts = {"filter_mode:post": _passing(found, query), "sf": _near(found, query, distance)}
     kept = list(compress(found, map(all, zip(*cuts.values(), strict=True))))
     scores = [hit["sort"][0] for hit in kept]
     frame = hits.frame(schema, kept, query.columns, len(query.marks), scores)
     return Pool(frame, matched, strategy, tuple(name for name, keeps in cuts.items() if not all(keeps)))
 
 
+def checked(schema: TableSchema, query: PoolQuery) -> PoolQuery:
+    """The query as it is asked. Raises RequestError."""
+    check_query(query, index_of(schema, query.index))
+    check_columns(schema, query.columns)
+    if query.n > WINDOW:
+        raise RequestError(f"n={query.n} is more than {WINDOW}", code=HaCode.OVER_RETURN_HITS_LIMIT)
+    return query if query.filter is not None else replace(query, filter_mode="pre")
+
+
 def _search(searches: Searches, alias: str, schema: TableSchema, query: PoolQuery) -> tuple[Hits, int, Strategy]:
     """The n best, how many rows match, and how the n best were made sure."""
     base_clause, few = bodies.base(schema, query), exact_rows(query)
-    if query.filter_mode == "pre" and searches.sizes.were_few(alias, base_clause):
-        whole = searches.one(alias, bodies.exact(schema, query))
-        searches.sizes.learn(alias, base_clause, few=total(whole) <= few)
+    if query.filter_mode == "pre" and searches.sizes.were_few(alias, base_clause, few):
+        try:
+            whole = searches.one(alias, bodies.exact(schema, query))
+        except Exception:
+            # There may be too many by now to be looked through in time: the next search must not try again.
+            searches.sizes.learn(alias, base_clause, None)
+            raise
+        _learn(searches, alias, base_clause, total(whole))
         return whole["hits"]["hits"], total(whole), "exact"
     near, *counts = searches.several(alias, list(first_bodies(schema, query).values()))
     base, matched = total(counts[0]), total(counts[-1])
-    searches.sizes.learn(alias, base_clause, few=base <= few)
+    _learn(searches, alias, base_clause, base)
     found = near["hits"]["hits"]
-    if base > few and len(found) >= min(query.n, base):
+    if graph_suffices(query, base, len(found)):
         return found, matched, "ann"
     whole = searches.one(alias, bodies.exact(schema, query))
     if query.filter_mode == "pre":
         matched = total(whole)
     return whole["hits"]["hits"], matched, "exact" if base <= few else "ann+exact"
+
+
+def _learn(searches: Searches, alias: str, clause: Clause, rows: int) -> None:
+    searches.sizes.learn(alias, clause, rows if rows <= EXACT_ROWS else None)
+
+
+def graph_suffices(query: PoolQuery, base: int, found: int) -> bool:
+    """Whether the rows that the graph found, of ``base`` rows, are taken as the n best."""
+    return base > exact_rows(query) and found >= min(query.n, base)
 
 
 def exact_rows(query: PoolQuery) -> int:

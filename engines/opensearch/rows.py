@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def matching_rows(searches: Searches, alias: str, schema: TableSchema, query: RowsQuery) -> Pool:
     """The rows of ``query`` in its order. Raises RequestError for what the table lacks and for too many rows."""
     check_rows_query(query, schema)
-    answer = searches.one(alias, bodies.matching(schema, query, _size(query, 0)))
+    answer = searches.one(alias, bodies.matching(schema, query, page_size(query)))
     found, matched = list(answer["hits"]["hits"]), total(answer)
     if query.limit is None:
         require_most(matched, query.most)
@@ -36,7 +36,7 @@ def _pages(
     found: list[Mapping[str, Any]] = []
     matched = 0
     with searches.moment(alias) as pit:
-        while size := _size(query, len(found)):
+        while size := page_size(query, len(found)):
             after = found[-1]["sort"] if found else None
             answer = searches.at(pit, bodies.matching(schema, query, size, after=after))
             matched = matched if found else total(answer)
@@ -47,6 +47,6 @@ def _pages(
     return found, matched
 
 
-def _size(query: RowsQuery, have: int) -> int:
+def page_size(query: RowsQuery, have: int = 0) -> int:
     """Rows of the next page."""
     return WINDOW if query.limit is None else min(WINDOW, query.limit - have)

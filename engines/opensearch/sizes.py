@@ -19,28 +19,31 @@ _LONGEST = 4096
 
 class Sizes:
     def __init__(self) -> None:
-        self._few: OrderedDict[str, None] = OrderedDict()
+        self._rows: OrderedDict[str, int] = OrderedDict()
         self._guard = threading.Lock()
 
-    def were_few(self, alias: str, clause: Clause) -> bool:
+    def were_few(self, alias: str, clause: Clause, few: int) -> bool:
+        """Whether the rows were at most so many the last time."""
         key = _key(alias, clause)
         with self._guard:
-            if key not in self._few:
+            if self._rows.get(key, few + 1) > few:
                 return False
-            self._few.move_to_end(key)
+            self._rows.move_to_end(key)
             return True
 
-    def learn(self, alias: str, clause: Clause, *, few: bool) -> None:
+    def learn(self, alias: str, clause: Clause, rows: int | None) -> None:
+        """None: too many to be worth remembering, or unknown."""
         key = _key(alias, clause)
         if len(key) > _LONGEST:
             return
         with self._guard:
-            if not few:
-                self._few.pop(key, None)
+            if rows is None:
+                self._rows.pop(key, None)
                 return
-            self._few[key] = None
-            while len(self._few) > _MOST:
-                self._few.popitem(last=False)
+            self._rows[key] = rows
+            self._rows.move_to_end(key)
+            while len(self._rows) > _MOST:
+                self._rows.popitem(last=False)
 
 
 def _key(alias: str, clause: Clause) -> str:

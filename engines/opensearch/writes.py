@@ -85,7 +85,7 @@ class Writes:
             answer = self._client.bulk(body=b"".join(lines.values()), index=alias, params=parameters)
         except exceptions.TransportError as error:
             if error.status_code in _BUSY:
-                return {}, error.info
+                return {}, error.info or error.error
             raise
         items = (item for entry in answer["items"] for item in entry.values())
         return {item["_id"]: item for item in items}, None

@@ -57,6 +57,17 @@ def both_ways(engine, monkeypatch, asked):
     return exact, near
 
 
+def test_only_what_a_query_asks_is_profiled(clustered, monkeypatch):
+    asked = PoolQuery("vector", np.zeros((1, DIMENSION), np.float32), 10, filter=compare("i64", "<", 50))
+    told = clustered.explain("t", asked, profile=True)
+    assert set(told["profile"]) == {"approximate", "count_base", "exact"}
+    assert "Float.intBitsToFloat" in str(told["requests"]["exact"])
+    monkeypatch.setattr("engines.opensearch.pool.EXACT_ROWS", 0)
+    assert set(clustered.explain("t", asked, profile=True)["profile"]) == {"approximate", "count_base"}
+    with pytest.raises(RequestError, match="n=10001 is more than 10000"):
+        clustered.explain("t", replace(asked, n=10_001))
+
+
 @pytest.mark.parametrize("filter_mode", ["pre", "post"])
 @pytest.mark.parametrize("limit", [100, 50, 10, 1])
 def test_the_graph_finds_what_the_exact_search_finds(clustered, monkeypatch, limit, filter_mode):

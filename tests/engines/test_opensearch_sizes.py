@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 from engine_samples import compare, keys, make_row, make_schema, make_spec, query
+from opensearchpy import exceptions
 
-from engines.opensearch import pool
+from engines.opensearch import bodies, pool
 from engines.opensearch.engine import OpenSearchEngine
 from engines.opensearch.sizes import Sizes
 from havengate.settings import EngineSettings
@@ -15,27 +18,28 @@ CLAUSE = {"exists": {"field": "x"}}
 
 def test_only_few_rows_are_remembered():
     sizes = Sizes()
-    assert not sizes.were_few("t", CLAUSE)
-    sizes.learn("t", CLAUSE, few=True)
-    assert sizes.were_few("t", CLAUSE)
-    assert not sizes.were_few("u", CLAUSE)
-    sizes.learn("t", CLAUSE, few=False)
-    assert not sizes.were_few("t", CLAUSE)
+    assert not sizes.were_few("t", CLAUSE, 5)
+    sizes.learn("t", CLAUSE, 5)
+    assert sizes.were_few("t", CLAUSE, 5)
+    assert not sizes.were_few("t", CLAUSE, 4)
+    assert not sizes.were_few("u", CLAUSE, 5)
+    sizes.learn("t", CLAUSE, None)
+    assert not sizes.were_few("t", CLAUSE, 5)
 
 
 def test_the_oldest_are_forgotten_and_endless_conditions_are_not_kept():
     sizes = Sizes()
     for place in range(2000):
-        sizes.learn(str(place), CLAUSE, few=True)
-        assert sizes.were_few("0", CLAUSE)
-    assert not sizes.were_few("1", CLAUSE)
-    sizes.learn("long", {"terms": {"x": list(range(5000))}}, few=True)
-    assert not sizes.were_few("long", {"terms": {"x": list(range(5000))}})
+        sizes.learn(str(place), CLAUSE, 1)
+        assert sizes.were_few("0", CLAUSE, 1)
+    assert not sizes.were_few("1", CLAUSE, 1)
+    sizes.learn("long", {"terms": {"x": list(range(5000))}}, 1)
+    assert not sizes.were_few("long", {"terms": {"x": list(range(5000))}}, 1)
 
 
 def test_a_repeated_condition_takes_one_round_trip_and_follows_the_rows(opensearch_url, monkeypatch):
     monkeypatch.setattr(pool, "EXACT_ROWS", 5)
-    settings = EngineSettings(hosts=opensearch_url, index_prefix="test-sizes-", timeout_s=60)
+    settings = EngineSettings(hosts=opensearch_url, index_prefix=f"test-{uuid.uuid4().hex[:12]}-", timeout_s=60)
     with OpenSearchEngine.open(settings) as engine:
         engine.create_table(make_spec(schema=make_schema(indexes=(("vector", 2, "SquaredEuclidean"),))))
         try:
@@ -54,7 +58,7 @@ def test_a_repeated_condition_takes_one_round_trip_and_follows_the_rows(opensear
 
 @pytest.mark.parametrize("mode", ["pre", "post"])
 def test_a_filter_afterwards_is_not_what_the_hint_is_about(opensearch_url, mode):
-    settings = EngineSettings(hosts=opensearch_url, index_prefix="test-sizes-", timeout_s=60)
+    settings = EngineSettings(hosts=opensearch_url, index_prefix=f"test-{uuid.uuid4().hex[:12]}-", timeout_s=60)
     with OpenSearchEngine.open(settings) as engine:
         engine.create_table(make_spec("u", schema=make_schema(indexes=(("vector", 2, "SquaredEuclidean"),))))
         try:
@@ -64,3 +68,22 @@ def test_a_filter_afterwards_is_not_what_the_hint_is_about(opensearch_url, mode)
             assert found == [(["1"] if mode == "post" else ["1", "3", "5"], 3)] * 2
         finally:
             engine.drop_table("u")
+
+
+class Growing:
+    """A table whose rows became too many to be looked through in time."""
+
+    def __init__(self):
+        self.sizes = Sizes()
+
+    def one(self, _alias, _body):
+        raise exceptions.ConnectionTimeout("TIMEOUT", "too slow", None)
+
+
+def test_a_hint_that_became_too_dear_is_given_up():
+    schema, asked = make_schema(), query((0, 0), n=3)
+    searches = Growing()
+    searches.sizes.learn("t", bodies.base(schema, asked), 3)
+    with pytest.raises(exceptions.ConnectionTimeout):
+        pool.nearest_rows(searches, "t", schema, asked)
+    assert not searches.sizes.were_few("t", bodies.base(schema, asked), 10**9)
