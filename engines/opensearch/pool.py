@@ -36,7 +36,10 @@ def nearest_rows(searches: Searches, alias: str, schema: TableSchema, query: Poo
     query = checked(schema, query)
     found, matched, strategy = _search(searches, alias, schema, query)
     distance = schema.vector_indexes[query.index].distance
-    cuts = {"filter_mode:post": _passing(found, query), "sf": _near(found, query, distance)}
+    passing = _passing(found, query)
+    # The counts are searches of their own moments, and writers go on between: what was found is surely there.
+    matched = sum(passing) if len(found) < query.n else max(matched, sum(passing))
+    cuts = {"filter_mode:post": passing, "sf": _near(found, query, distance)}
     kept = list(compress(found, map(all, zip(*cuts.values(), strict=True))))
     scores = [hit["sort"][0] for hit in kept]
     frame = hits.frame(schema, kept, query.columns, len(query.marks), scores)
