@@ -108,7 +108,7 @@ def _values(spec: Aggregate, schema: TableSchema) -> dict[int, pl.Expr]:
 
 
 def _computed(function: AggregateFunction, place: int, table: pl.DataFrame) -> pl.Expr:
-    """One function over a group; the sum of reals is left to ``_scalar``, as a list."""
+    """One function over a group; the sum of reals is left to ``_result``, as a list."""
     import polars as pl
 
     if function.name == "count":

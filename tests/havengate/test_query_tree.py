@@ -183,6 +183,29 @@ def test_without_a_boosts_score_rank_is_nothing_and_sorts_as_such():
         assert [hit.pk for hit in found.search(plan).hits] == keys
 
 
+def test_a_row_without_a_boosts_score_gains_nothing_beside_and():
+    rows = [{"id": key, "near": [float(key), 0.0], "like": [1.0, 0.0]} for key in (1, 2)]
+    _, found = searcher(rows)
+    boost = VectorTerm("near", VectorPayload(((1.0, 0.0),)), n=1)
+    hits = found.search(SearchPlan("t", And((RankNode(NEAR, (boost,)), LIKE)))).hits
+    assert [(hit.pk, hit.sort_values[0]) for hit in hits] == [("1", 2.5), ("2", pytest.approx(1.2))]
+
+
+def test_a_boost_may_be_boosted():
+    rows = [{"id": key, "near": [float(key), 0.0], "like": [float(key), 0.0]} for key in (1, 2)]
+    _, found = searcher(rows)
+    hits = found.search(SearchPlan("t", RankNode(NEAR, (RankNode(LIKE, (LIKE,)),)))).hits
+    assert [(hit.pk, hit.sort_values[0]) for hit in hits] == [("2", pytest.approx(4.2)), ("1", 2.5)]
+
+
+def test_rows_of_one_sum_of_scores_follow_their_keys():
+    rows = [{"id": 1, "near": [1.0, 0.0], "like": [0.5, 0.0]}, {"id": 2, "near": [0.0, 0.0], "like": [0.0, 0.0]}]
+    for pair in ((0, 1), (1, 0)):
+        _, found = searcher([row | {"id": 1 + place} for place, row in zip(pair, rows, strict=True)])
+        hits = found.search(SearchPlan("t", And((NEAR, LIKE)))).hits
+        assert [(hit.pk, hit.sort_values[0]) for hit in hits] == [("1", 1.0), ("2", 1.0)]
+
+
 def test_deep_and_wide_trees_are_answered():
     rows = [{"id": key, "near": [float(key), 0.0], "shop": "s", "size": key} for key in range(5)]
     deep = NEAR
