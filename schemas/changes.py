@@ -101,6 +101,8 @@ def _vector(old: VectorIndex, new: VectorIndex) -> Iterator[_Difference]:
         yield True, f"{where}: {old.distance} becomes {new.distance}"
     if old.category_field != new.category_field:
         yield True, f"{where}: its category field is {new.category_field or 'none'}"
+    if old.hnsw != new.hnsw:
+        yield True, f"{where}: its graph is built with other parameters"
     if old.delimiter != new.delimiter:
         yield True, f"{where}: numbers are separated by {new.delimiter!r}"
     if old.source != new.source:

@@ -118,8 +118,7 @@ class EmbeddedEngine:
         return self._on(name, lambda table: matching_rows(table.snapshot, table.spec.schema, query))
 
     def explain(self, name: str, query: PoolQuery | RowsQuery, *, profile: bool = False) -> Explanation:
-        table = self._table(name)
-        return explained(table.snapshot, table.spec.schema, query, profile=profile)
+        return self._on(name, lambda table: explained(table.snapshot, table.spec.schema, query, profile=profile))
 
     def stats(self, name: str) -> TableStats:
         return self._on(name, lambda table: table.stats())

@@ -72,6 +72,19 @@ def test_signed_and_unsigned_fields_compare_exactly(engine, op):
         assert keys(engine.rows("t", RowsQuery(Compare(op, Field(left), Field(right))))) == expected
 
 
+@pytest.mark.parametrize("op", OPERATORS)
+def test_fields_of_integers_and_of_reals_compare_exactly(engine, op):
+    signed = [number for number in INTEGERS if number < 2**63]
+    pairs = list(product(signed, [*REALS, -0.1, 2.0**52 + 0.5, -(2.0**64)]))
+    engine.create_table(make_spec())
+    engine.upsert("t", [make_row(key, i64=i, d=d) for key, (i, d) in enumerate(pairs)])
+    for left, right in (("i64", "d"), ("d", "i64")):
+        expected = [
+            str(key) for key, (i, d) in enumerate(pairs) if OPERATORS[op](*((i, d) if left == "i64" else (d, i)))
+        ]
+        assert keys(engine.rows("t", RowsQuery(Compare(op, Field(left), Field(right))))) == expected
+
+
 @pytest.mark.parametrize(("distance", "best"), [("SquaredEuclidean", 1.0), ("InnerProduct", 1023.0)])
 def test_as_many_and_as_long_query_vectors_as_a_plan_may_have(engine, distance, best):
     engine.create_table(make_spec(schema=make_schema(indexes=[("vector", 1024, distance)])))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from engine_samples import CHANGED, keys, make_row, make_spec, query
 
-from engines.contract import Generation
+from engines.contract import Generation, RowsQuery
 from engines.embedded.engine import EmbeddedEngine
 from havengate.errors import Busy, EngineError, UnknownTable
 
@@ -143,3 +143,21 @@ def test_many_changes_leave_no_chain_behind(tmp_path):
         assert first._successor is first.newest
         engine.upsert("t", [make_row(7, (0, 0))])
         assert engine.stats("t").rows == 6
+
+
+def test_a_read_that_meets_a_generation_just_left_goes_on_in_the_next(tmp_path, monkeypatch):
+    with filled(tmp_path) as engine:
+        left, find = engine._table("t"), engine._table
+        engine.change_table("t", make_spec(schema=CHANGED), silent)
+        asked = query((0, 0), n=1)
+        for read in (
+            lambda: keys(engine.pool("t", asked)) == ["0"],
+            lambda: engine.rows("t", RowsQuery()).matched == 5,
+            lambda: set(engine.fetch("t", ["1"])) == {"1"},
+            lambda: engine.stats("t").rows == 5,
+            lambda: engine.explain("t", asked)["rows"] == 5,
+        ):
+            met = [left]
+            monkeypatch.setattr(engine, "_table", lambda name, met=met: met.pop() if met else find(name))
+            assert read()
+            assert not met

@@ -6,7 +6,7 @@ import pytest
 
 from havengate.errors import SchemaError
 from schemas.changes import Changes, changes, require_copying, takes_all
-from schemas.table import FieldSpec, FieldType, PictureSource, TableSchema, TermIndex, VectorIndex
+from schemas.table import FieldSpec, FieldType, Hnsw, PictureSource, TableSchema, TermIndex, VectorIndex
 
 PICTURE = PictureSource("picture", "base64")
 INDEX = VectorIndex("vector", "v", 512, "SquaredEuclidean", "category", "builtin", PICTURE)
@@ -58,6 +58,7 @@ TERM = TermIndex("title_index", "STRING", ("title",))
         (schema(), schema(indexes=(replace(INDEX, category_field=None), PUSHED)), ("category field is none",)),
         (schema(), schema(indexes=(INDEX, replace(PUSHED, distance="SquaredEuclidean"))), ("SquaredEuclidean",)),
         (schema(), schema(indexes=(INDEX, replace(PUSHED, delimiter=";"))), ("separated by ';'",)),
+        (schema(), schema(indexes=(INDEX, replace(PUSHED, hnsw=Hnsw(m=32)))), ("built with other parameters",)),
         (schema(TITLE), schema(TITLE, terms=(TERM,)), ("index 'title_index' is added",)),
         (schema(TITLE, terms=(TERM,)), schema(TITLE), ("index 'title_index' goes",)),
         (
