@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from engine_samples import compare, keys, make_row, make_schema, make_spec
+from engine_samples import ALL_KINDS, compare, keys, make_row, make_schema, make_spec
 
 from engines.contract import PoolQuery, RowsQuery
 from havengate.types import SCORE, Compare, Field, In, Literal, Not
@@ -70,6 +70,17 @@ def test_signed_and_unsigned_fields_compare_exactly(engine, op):
             str(key) for key, (i, u) in enumerate(pairs) if OPERATORS[op](*((i, u) if left == "i64" else (u, i)))
         ]
         assert keys(engine.rows("t", RowsQuery(Compare(op, Field(left), Field(right))))) == expected
+
+
+def test_nothing_lies_beyond_a_types_ends(engine):
+    kinds = {name: kind for name, kind, several in ALL_KINDS if kind.is_integer and not several}
+    engine.create_table(make_spec())
+    rows = [{name: kind.bounds[end] for name, kind in kinds.items()} for end in (0, 1)]
+    engine.upsert("t", [make_row(key, **fields) for key, fields in enumerate(rows)])
+    for name, kind in kinds.items():
+        for end, beyond, at in ((0, "<", "<="), (1, ">", ">=")):
+            assert keys(engine.rows("t", RowsQuery(compare(name, beyond, kind.bounds[end])))) == []
+            assert keys(engine.rows("t", RowsQuery(compare(name, at, kind.bounds[end])))) == [str(end)]
 
 
 @pytest.mark.parametrize("op", OPERATORS)

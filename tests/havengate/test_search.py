@@ -91,7 +91,8 @@ class TestSearch:
     def test_descending_distance_is_taken_literally(self, services):
         result = self.search(services, query=by_text("red"), rank=Rank("vector"))
         assert ids(result)[-1] == "1"
-        assert [hit.sort_values for hit in result.hits] == [(hit.score,) for hit in result.hits]
+        for ranked in (result, self.search(services, query=by_text("red"), **BEST_FIRST)):
+            assert [hit.sort_values for hit in ranked.hits] == [(hit.score,) for hit in ranked.hits]
 
     def test_or_is_the_union_of_two_pools(self, services):
         result = self.search(services, query=Or((by_text("red", n=1), by_text("blue", n=1))))

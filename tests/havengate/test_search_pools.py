@@ -67,6 +67,16 @@ def test_the_pool_of_a_vector_term_is_what_is_grouped(services):
     assert result.total == 3
 
 
+def test_rounds_and_groups_are_made_of_a_pool_that_comes_in_the_order_asked_for(services):
+    nearest, best_first = VectorTerm("vector", TextPayload("red"), n=6), (SortKey(None, descending=True),)
+    one_each = Distinct(Field("cate_id"), reserved=False)
+    keys, result = found(services, nearest, sort=best_first, distinct=one_each)
+    assert [sorted(keys), result.total] == [["1", "4", "6"], 6]
+    by_category = Aggregate((Field("cate_id"),), (AggregateFunction("count"),))
+    _, result = found(services, nearest, sort=best_first, aggregates=(by_category,))
+    assert result.aggregations[0].groups == (Group((2,), (3,)), Group((1,), (2,)))
+
+
 def test_a_page_of_all_rows_has_the_total_of_all(services):
     keys, result = found(services, filter=Compare(">", Field("id"), Literal(1)), offset=1, limit=2)
     assert (keys, result.total) == (["3", "4"], 5)
