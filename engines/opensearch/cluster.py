@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
 OLDEST = (2, 19)
+_NUMBER = re.compile(r"(\d+)\.(\d+)", re.ASCII)
 
 
 def require_cluster(client: OpenSearch) -> str:
@@ -21,8 +23,9 @@ def require_cluster(client: OpenSearch) -> str:
     told = answer.get("version") if isinstance(answer, Mapping) else None
     if not isinstance(told, Mapping) or told.get("distribution") != "opensearch":
         raise EngineError("the server is not OpenSearch; HAVENGATE_ENGINE__HOSTS names another product")
-    number = str(told["number"])
-    if tuple(int(part) for part in number.split(".")[:2]) < OLDEST:
+    number = str(told.get("number"))
+    version = _NUMBER.match(number)
+    if version is None or tuple(map(int, version.groups())) < OLDEST:
         raise EngineError(f"OpenSearch {number} is too old; {'.'.join(map(str, OLDEST))} is the oldest that works")
     try:
         client.transport.perform_request("GET", "/_plugins/_knn/stats")

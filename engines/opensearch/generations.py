@@ -6,6 +6,7 @@ leftover, which the next change removes.
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from engines.opensearch.holds import Holds
     from havengate.settings import EngineSettings
 
+_LOG = logging.getLogger(__name__)
 _BEAT_S = LIFELESS_S / 6
 _SETTLE_S = FRESH_S + 0.2
 
@@ -164,8 +166,12 @@ class Generations:
             self._catalog.forget(name)
 
     def _settle(self, name: str) -> None:
+        """The change is done by now: what fails here is no failure of it."""
         time.sleep(_SETTLE_S)
-        self._holds.release(name, self._catalog.read(name))
+        try:
+            self._holds.release(name, self._catalog.read(name))
+        except (exceptions.OpenSearchException, EngineError) as error:
+            _LOG.warning("table %s: writes are held back for another %.0f s: %s", name, LIFELESS_S, error)
 
     def _abandon(self, name: str, old: Stored, error: BaseException, index: str = "", building: str = "") -> None:
         """Raises what says more than ``error`` where others dropped the table or ended the change."""

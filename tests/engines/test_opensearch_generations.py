@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from engine_samples import CHANGED, compare, keys, make_row, make_schema, make_spec, query
-from opensearchpy import OpenSearch
+from opensearchpy import OpenSearch, exceptions
 
 from engines.contract import Generation, RowsQuery
 from engines.opensearch.engine import OpenSearchEngine
@@ -189,6 +189,20 @@ def test_writes_are_not_held_back_where_a_shard_did_not_answer(engine, monkeypat
         engine.change_table("t", make_spec(schema=CHANGED), silent)
     assert [each.name for each in engine.generations("t")] == ["g1"]
     engine.upsert("t", [make_row(9, (9, 0), f=0.1)])
+
+
+def test_a_change_whose_hold_could_not_be_lifted_is_done_and_the_next_writer_lifts_it(engine, monkeypatch, caplog):
+    def fail(*_):
+        raise exceptions.TransportError(503, "no node", {})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._holds, "release", fail)
+        made = engine.change_table("t", make_spec(schema=CHANGED), silent)
+    assert made == Generation("g2", 5, current=True)
+    assert "writes are held back for another 60 s" in caplog.text
+    monkeypatch.setattr("engines.opensearch.stored.LIFELESS_S", 0)
+    engine.upsert("t", [make_row(9, (9, 0), f=0.1)])
+    assert engine.stats("t").rows == 6
 
 
 def test_of_two_gateways_one_changes(engine, settings):

@@ -138,6 +138,7 @@ def test_nodes_that_are_away_cost_a_request_to_the_next(engine, proxy):
         ({"tagline": "hello"}, 200, "not OpenSearch"),
         ("<html>It works!</html>", 200, "not OpenSearch"),
         ({"version": {"distribution": "opensearch", "number": "2.11.1"}}, 200, "2.11.1 is too old; 2.19"),
+        ({"version": {"distribution": "opensearch"}}, 200, "None is too old"),
         (INFO, 400, "no k-NN plugin; install opensearch-knn"),
     ],
 )
