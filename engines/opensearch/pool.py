@@ -16,7 +16,6 @@ from havengate.types import Pool
 
 if TYPE_CHECKING:
     from engines.contract import PoolQuery
-    from engines.opensearch.dsl import Clause
     from engines.opensearch.hits import Hits
     from engines.opensearch.searches import Searches
     from havengate.types import Strategy
@@ -63,13 +62,13 @@ def _search(searches: Searches, alias: str, schema: TableSchema, query: PoolQuer
             whole = searches.one(alias, bodies.exact(schema, query))
         except Exception:
             # There may be too many by now to be looked through in time: the next search must not try again.
-            searches.sizes.learn(alias, base_clause, None)
+            searches.sizes.forget(alias, base_clause)
             raise
-        _learn(searches, alias, base_clause, total(whole))
+        searches.sizes.learn(alias, base_clause, total(whole))
         return whole["hits"]["hits"], total(whole), "exact"
     near, *counts = searches.several(alias, list(first_bodies(schema, query).values()))
     base, matched = total(counts[0]), total(counts[-1])
-    _learn(searches, alias, base_clause, base)
+    searches.sizes.learn(alias, base_clause, base)
     found = near["hits"]["hits"]
     if graph_suffices(query, base, len(found)):
         return found, matched, "ann"
@@ -77,10 +76,6 @@ def _search(searches: Searches, alias: str, schema: TableSchema, query: PoolQuer
     if query.filter_mode == "pre":
         matched = total(whole)
     return whole["hits"]["hits"], matched, "exact" if base <= few else "ann+exact"
-
-
-def _learn(searches: Searches, alias: str, clause: Clause, rows: int) -> None:
-    searches.sizes.learn(alias, clause, rows if rows <= EXACT_ROWS else None)
 
 
 def graph_suffices(query: PoolQuery, base: int, found: int) -> bool:

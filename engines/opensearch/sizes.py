@@ -1,4 +1,4 @@
-"""Remembers of which conditions few rows were left, so that the next search is asked exactly at once.
+"""Remembers how many rows conditions left, so that a search of few is asked exactly at once.
 
 Only a hint: an exact search is right however many rows there are, and says how many that was.
 """
@@ -31,19 +31,19 @@ class Sizes:
             self._rows.move_to_end(key)
             return True
 
-    def learn(self, alias: str, clause: Clause, rows: int | None) -> None:
-        """None: too many to be worth remembering, or unknown."""
+    def learn(self, alias: str, clause: Clause, rows: int) -> None:
         key = _key(alias, clause)
         if len(key) > _LONGEST:
             return
         with self._guard:
-            if rows is None:
-                self._rows.pop(key, None)
-                return
             self._rows[key] = rows
             self._rows.move_to_end(key)
             while len(self._rows) > _MOST:
                 self._rows.popitem(last=False)
+
+    def forget(self, alias: str, clause: Clause) -> None:
+        with self._guard:
+            self._rows.pop(_key(alias, clause), None)
 
 
 def _key(alias: str, clause: Clause) -> str:

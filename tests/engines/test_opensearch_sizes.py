@@ -16,14 +16,14 @@ from havengate.settings import EngineSettings
 CLAUSE = {"exists": {"field": "x"}}
 
 
-def test_only_few_rows_are_remembered():
+def test_rows_are_remembered_by_table_and_condition():
     sizes = Sizes()
     assert not sizes.were_few("t", CLAUSE, 5)
     sizes.learn("t", CLAUSE, 5)
     assert sizes.were_few("t", CLAUSE, 5)
     assert not sizes.were_few("t", CLAUSE, 4)
     assert not sizes.were_few("u", CLAUSE, 5)
-    sizes.learn("t", CLAUSE, None)
+    sizes.forget("t", CLAUSE)
     assert not sizes.were_few("t", CLAUSE, 5)
 
 
