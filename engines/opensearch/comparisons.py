@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from engines.checks import require_literal, require_same_kind, rounded
+from engines.opensearch import scripts
 from engines.opensearch.dsl import NONE, Clause, exists, one_of
 from engines.opensearch.tokens import key_token, keyword, kind_bounds, value_token
 from schemas.table import FieldSpec, FieldType
@@ -17,6 +18,8 @@ from schemas.table import FieldSpec, FieldType
 if TYPE_CHECKING:
     from havengate.types import CompareOp, Field, Range, Scalar
 
+_RANGE_BYTES = 500
+"""Lucene refuses ranges from a text of 1,000 bytes on, which a script compares value by value."""
 _BOUNDS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 
 
@@ -49,9 +52,9 @@ def ordered(field: Field, spec: FieldSpec, op: CompareOp, value: Scalar) -> Clau
     if spec.type is FieldType.MAP:
         first, last = kind_bounds(str(field.path), value)
         ends = {"gte": first} if op in ("<", "<=") else {"lt": last}
-        return {"range": {path(field): {_BOUNDS[op]: value_token(str(field.path), value), **ends}}}
+        return _text_range(field, {_BOUNDS[op]: value_token(str(field.path), value), **ends})
     if isinstance(value, str):
-        return {"range": {path(field): {_BOUNDS[op]: keyword(value)}}}
+        return _text_range(field, {_BOUNDS[op]: keyword(value)})
     if spec.type.is_integer:
         return _ordered_integer(field, spec, op, value)
     number = _real(spec, value)
@@ -77,6 +80,13 @@ def between(node: Range, spec: FieldSpec) -> Clause:
 
 def path(field: Field) -> str:
     return f"fields.{field.name}"
+
+
+def _text_range(field: Field, ends: dict[str, str]) -> Clause:
+    if all(len(end.encode()) <= _RANGE_BYTES for end in ends.values()):
+        return {"range": {path(field): ends}}
+    params = {"field": path(field), "ends": ends}
+    return {"script": {"script": {"lang": "painless", "source": scripts.TEXT_RANGE, "params": params}}}
 
 
 def _check(spec: FieldSpec, value: Scalar) -> None:

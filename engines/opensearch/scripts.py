@@ -84,7 +84,7 @@ return params.signs.contains(sign < 0 ? -1 : sign > 0 ? 1 : 0);
 """
 
 # Java orders strings by UTF-16 units; lifting the surrogates over the rest makes it the order of code points.
-TEXTS = """
+_TEXT_ORDER = """
 int unit(char c) {
   int u = (int) c;
   if (u >= 57344) { return u - 2048; }
@@ -99,10 +99,32 @@ int compare(String a, String b) {
   }
   return Integer.compare(a.length(), b.length());
 }
+"""
+
+TEXTS = f"""{_TEXT_ORDER}
 def left = doc[params.left];
 def right = doc[params.right];
-if (left.size() == 0 || right.size() == 0) { return false; }
+if (left.size() == 0 || right.size() == 0) {{ return false; }}
 return params.signs.contains(compare(left.value, right.value));
+"""
+
+TEXT_RANGE = f"""{_TEXT_ORDER}
+boolean keeps(String bound, int sign) {{
+  if (bound == 'lt') {{ return sign < 0; }}
+  if (bound == 'lte') {{ return sign <= 0; }}
+  return bound == 'gt' ? sign > 0 : sign >= 0;
+}}
+boolean within(String value, Map ends) {{
+  for (def end : ends.entrySet()) {{
+    if (keeps(end.getKey(), compare(value, end.getValue())) == false) {{ return false; }}
+  }}
+  return true;
+}}
+def values = doc[params.field];
+for (int i = 0; i < values.size(); ++i) {{
+  if (within(values.get(i), params.ends)) {{ return true; }}
+}}
+return false;
 """
 
 PARTS = """

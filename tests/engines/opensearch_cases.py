@@ -133,6 +133,7 @@ def cases():
         bodies.count_base(SCHEMA, query((1, 0.5), within=compare("i64", "=", 1), filter=SMALL, filter_mode="post")),
     )
     yield "pool_marks", bodies.approximate(SCHEMA, query((1, 0.5), marks=(SMALL, Match(Field("title"), "头盔"))))
+    yield "filter_long_text", compile_filter(compare("m", "<", "x" * 500, "k"), SCHEMA)
     yield "rows", bodies.matching(SCHEMA, RowsQuery(), 10)
     yield "rows_filtered_later_page", bodies.matching(SCHEMA, RowsQuery(SMALL), 10_000, after=[5])
     yield "rows_marks", bodies.matching(SCHEMA, RowsQuery(SMALL, marks=(Exists(Field("s")),)), 10)

@@ -193,6 +193,18 @@ def test_text_contains_by_code_point_and_lists_by_equality(table):
     assert found(table, Not(Contains(Field("ss"), Literal("red")))) == [1]
 
 
+@pytest.mark.parametrize("length", [400, 20_000])
+def test_long_texts_have_their_order_too(table, length):
+    texts = ["", "y" * length, "z" * length, "zz" * length, "\uffff", "\U0001f600" * length]
+    rows = [{"s": text, "ss": ["", text], "m": {"k": text, "n": 1}} for text in texts]
+    table.upsert("t", [make_row(key, **row) for key, row in enumerate(rows)])
+    for place, text in enumerate(texts[1:], 1):
+        for field in (Field("s"), Field("ss"), Field("m", "k")):
+            assert found(table, Compare(">", field, Literal(text))) == list(range(place + 1, 6))
+            assert found(table, Not(Compare(">=", field, Literal(text)))) == list(range(place))
+    assert found(table, Compare("<", Field("m", "k"), Literal(texts[3]))) == [0, 1, 2]
+
+
 def test_a_field_exists_where_it_has_a_value(table):
     rows = [{"s": "", "ss": [""], "m": {"a": [], "b": ""}}, {"ss": [], "m": {"a": []}}, {"m": {}}, {}]
     table.upsert("t", [make_row(key, **row) for key, row in enumerate(rows)])
