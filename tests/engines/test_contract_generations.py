@@ -197,55 +197,50 @@ def test_while_a_table_is_changed_it_is_read_and_not_changed_by_others(engine):
     assert engine.table("t") == make_spec(schema=NEW)
 
 
+def repeated(call, stop, errors):
+    """A thread that calls until it is told to stop, or something goes wrong."""
+
+    def run():
+        try:
+            while not stop.is_set():
+                call()
+        except Exception as error:  # noqa: BLE001  whatever it is fails the test
+            errors.append(error)
+
+    return threading.Thread(target=run)
+
+
 def test_searches_and_writes_go_on_while_generations_swap(engine):
     specs = [make_spec(schema=OLD), make_spec(schema=NEW)]
     engine.create_table(specs[0])
     engine.upsert("t", old_rows(50))
-    stop, errors, written, seen = threading.Event(), [], [], set()
+    stop, errors, written, reads = threading.Event(), [], [], []
 
     def read():
-        while not stop.is_set():
-            try:
-                pool = engine.pool("t", query((3, 1), index="x", n=100))
-                assert set(map(str, range(50))) <= set(keys(pool))
-                assert pool.frame["#score"][keys(pool).index("3")] in (0, 10)
-                seen.add(len(keys(pool)))
-                assert len(engine.fetch("t", ["3", "4"], ["x_field"])) == 2
-            except Exception as error:  # noqa: BLE001  whatever it is fails the test
-                errors.append(error)
-                return
+        pool = engine.pool("t", query((3, 1), index="x", n=100))
+        assert set(map(str, range(50))) <= set(keys(pool))
+        assert pool.frame["#score"][keys(pool).index("3")] in (0, 10)
+        assert len(engine.fetch("t", ["3", "4"], ["x_field"])) == 2
+        reads.append(pool.matched)
 
     def write():
-        key = 1000
-        while not stop.is_set():
-            try:
-                engine.upsert(
-                    "t",
-                    [
-                        Row(
-                            str(key),
-                            {"id": key, "s": "new", "f": 0.1},
-                            {"x_field": old_rows(1)[0].vectors["x_field"]},
-                            {},
-                        )
-                    ],
-                )
-                written.append(str(key))
-                key += 1
-            except Exception as error:  # noqa: BLE001
-                errors.append(error)
-                return
+        key = 1000 + len(written)
+        vectors = {"x_field": old_rows(1)[0].vectors["x_field"]}
+        engine.upsert("t", [Row(str(key), {"id": key, "s": "new", "f": 0.1}, vectors, {})])
+        written.append(str(key))
 
-    threads = [threading.Thread(target=target) for target in (read, read, write)]
+    threads = [repeated(call, stop, errors) for call in (read, read, write)]
     for thread in threads:
         thread.start()
-    for swap in range(3):
-        engine.change_table("t", specs[(swap + 1) % 2], silent)
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        for swap in range(3):
+            engine.change_table("t", specs[(swap + 1) % 2], silent)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
     assert errors == []
-    assert seen
+    assert reads
     assert written
     assert len(engine.fetch("t", written)) == len(written)
     assert set(keys(engine.rows("t", RowsQuery(compare("f", "=", 0.1))))) >= set(written)
