@@ -97,6 +97,13 @@ def test_a_search_whose_node_went_away_is_asked_again(engine, proxy):
     assert keys(engine.pool("t", query((0, 0), n=2))) == ["0", "1"]
 
 
+def test_a_row_whose_shard_cannot_answer_is_not_taken_for_missing(engine, proxy):
+    away = {"_id": "1", "error": {"type": "no_shard_available_action_exception", "reason": "nobody has it"}}
+    proxy.trouble = first((200, {"docs": [away]}), 2, "/_mget")
+    assert engine.update_fields("t", [make_row(1, (9, 9))]) == []
+    assert engine.fetch("t", ["1"], ["vector_field"])["1"].vectors["vector_field"].tolist() == [9, 9]
+
+
 def test_trouble_that_stays_is_told_within_the_timeout(engine, proxy):
     patient = engine_settings(proxy.url, index_prefix=engine._settings.index_prefix, timeout_s=1)
     with OpenSearchEngine.open(patient) as other:
@@ -207,7 +214,7 @@ def test_an_index_with_another_mapping_is_refused(engine, raw, index):
     settings = {"index.knn": True, "number_of_replicas": 0}
     raw.indices.create(index=index, body={"mappings": mappings, "aliases": body["aliases"], "settings": settings})
     engine._catalog.forget("t")
-    with pytest.raises(EngineError, match=r"dynamic is true.*row is missing.*make the table again"):
+    with pytest.raises(EngineError, match=r"dynamic is true.*row is missing.*drop the table and make it again"):
         engine.fetch("t", ["1"])
 
 

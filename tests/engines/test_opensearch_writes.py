@@ -131,6 +131,14 @@ def test_rows_of_late_calls_are_shown_by_the_first_read_or_the_end():
         assert cluster.refreshed == ["t"] * 2
 
 
+def test_rows_that_are_not_to_be_shown_are_not_shown_later_either():
+    cluster = Cluster({})
+    late = Late(cluster, 60)
+    Writes(cluster, 60, late).run("t", deletions("a"), refresh=False)
+    late.close()
+    assert ([refresh for _, refresh in cluster.asked], cluster.refreshed) == (["false"], [])
+
+
 def test_rows_of_late_calls_are_shown_without_a_read(monkeypatch):
     monkeypatch.setattr("engines.opensearch.refresh.LATEST_S", 0.01)
     shown = threading.Event()
