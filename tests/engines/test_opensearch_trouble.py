@@ -20,7 +20,6 @@ from havengate.settings import EngineSettings, Settings, describe_settings
 
 BULK, SEARCH = "/_bulk", "search"
 ROWS = [make_row(number, (number, 0), i64=number) for number in range(5)]
-INFO = {"version": {"distribution": "opensearch", "number": "2.19.6"}}
 
 
 def engine_settings(*urls, **rest):
@@ -136,45 +135,6 @@ def test_nodes_that_are_away_cost_a_request_to_the_next(engine, proxy):
         with OpenSearchEngine.open(settings) as other:
             for _ in range(4):
                 assert set(other.fetch("t", ["1", "2"])) == {"1", "2"}
-
-
-@pytest.mark.parametrize(
-    ("info", "knn", "told"),
-    [
-        ({"version": {"number": "8.15.0"}}, 200, "not OpenSearch"),
-        ({"tagline": "hello"}, 200, "not OpenSearch"),
-        ("<html>It works!</html>", 200, "not OpenSearch"),
-        ({"version": {"distribution": "opensearch", "number": "2.11.1"}}, 200, "2.11.1 is too old; 2.19"),
-        ({"version": {"distribution": "opensearch"}}, 200, "None is too old"),
-        (INFO, 400, "no k-NN plugin; install opensearch-knn"),
-    ],
-)
-def test_a_server_that_cannot_serve_says_why_at_the_first_request(info, knn, told):
-    def answer(path):
-        return (knn, {"error": "no handler found"}) if "_knn" in path else (200, info)
-
-    with Proxy() as proxy, OpenSearchEngine.open(engine_settings(proxy.url)) as engine:
-        proxy.trouble = answer
-        for ask in (engine.examine, engine.table_names):
-            with pytest.raises(EngineError, match=told):
-                ask()
-
-
-def test_a_password_goes_as_utf_8(proxy):
-    with OpenSearchEngine.open(engine_settings(proxy.url, user="ю", password="é图")) as engine:
-        engine.table_names()
-    assert {headers["authorization"] for _, headers in proxy.seen} == {"Basic 0Y46w6nlm74="}
-
-
-def test_a_user_that_the_cluster_does_not_know(proxy):
-    proxy.trouble = lambda _: (401, "Unauthorized")
-    settings = engine_settings(proxy.url, user="me", password="quite secret")
-    with (
-        OpenSearchEngine.open(settings) as engine,
-        pytest.raises(EngineError, match="HAVENGATE_ENGINE__USER") as caught,
-    ):
-        engine.table_names()
-    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("page", ["<html>Please log in</html>", ""])
