@@ -20,7 +20,7 @@ class Cluster:
         self.answer = answer
         self.asked = []
 
-    def search(self, *, params, body, index=None):
+    def search(self, *, params, body, index=None):  # noqa: ARG002 - as the client names it
         self.asked.append((index, params))
         return self.answer
 
