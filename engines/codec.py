@@ -8,7 +8,7 @@ from functools import cache
 from pydantic import TypeAdapter, ValidationError
 
 from engines.contract import TableSpec
-from havengate.errors import EngineError
+from havengate.errors import UnfitTable
 
 FORMAT = 1
 
@@ -18,7 +18,7 @@ def encode_spec(spec: TableSpec) -> str:
 
 
 def decode_spec(text: str, where: str) -> TableSpec:
-    """Raises EngineError naming ``where`` when the text is damaged or was written by a newer version."""
+    """Raises UnfitTable naming ``where`` when the text is damaged or was written by a newer version."""
     try:
         content = json.loads(text)
         written = content["format"]
@@ -29,7 +29,7 @@ def decode_spec(text: str, where: str) -> TableSpec:
         raise _damaged(where, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(where, repr(error)) from error
-    raise EngineError(f"{where} has format {written}, this version reads {FORMAT}; use a newer version of havengate")
+    raise UnfitTable(f"{where} has format {written}, this version reads {FORMAT}; use a newer version of havengate")
 
 
 @cache
@@ -38,5 +38,5 @@ def _adapter() -> TypeAdapter[TableSpec]:
     return TypeAdapter(TableSpec)
 
 
-def _damaged(where: str, why: str) -> EngineError:
-    return EngineError(f"{where} is damaged ({why}); restore it from a backup")
+def _damaged(where: str, why: str) -> UnfitTable:
+    return UnfitTable(f"{where} is damaged ({why}); restore it from a backup")

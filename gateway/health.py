@@ -43,5 +43,5 @@ def _missing(services: Services) -> str | None:
     try:
         models = services.models()
     except HavengateError:
-        return "the tables cannot be read"
+        return "the tables cannot be read; `havengate doctor` says why"
     return None if services.embedding.ready(models) else "models are being loaded"

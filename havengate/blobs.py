@@ -170,7 +170,9 @@ class FolderBlobStore:
         try:
             return self._file(table, key).read_bytes()
         except FileNotFoundError as error:
-            raise Moved(f"the blob store has no {key} for table {table!r}") from error
+            raise Moved(
+                f"the blob store has no {key} for table {table!r}; gateways of one cluster need one HAVENGATE_DATA_DIR"
+            ) from error
         except OSError as error:
             raise EngineError(f"the blob store cannot read {key} of table {table!r}: {error}") from error
 

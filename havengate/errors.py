@@ -12,6 +12,7 @@ HavengateError
 ├── EngineError          storage could not answer
 │   ├── DataFolderBusy   another process holds the data folder
 │   ├── Busy             the table is being changed: trying again later helps
+│   ├── UnfitTable       others changed what holds this table; other tables are not touched by it
 │   └── Moved            a row or picture was replaced while it was read: reading again helps
 ├── SettingsError        a setting is wrong
 └── AccessError
@@ -114,6 +115,10 @@ class DataFolderBusy(EngineError):
 
 
 class Busy(EngineError):
+    pass
+
+
+class UnfitTable(EngineError):
     pass
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engines.checks import require_table_name
 from engines.contract import Engine, TableSpec
-from havengate.errors import UnknownGeneration, UnknownTable
+from havengate.errors import UnfitTable, UnknownGeneration, UnknownTable
 from schemas.changes import require_copying
 from schemas.resolve import resolve
 
@@ -36,6 +38,7 @@ class Tables:
         Raises SchemaError with every broken rule, ModelError for a model that this version does not have,
         TableExists.
         """
+        require_table_name(name)
         schema = resolve(vendor)
         spec = TableSpec(name, schema, vendor.to_json(), settings, self._fingerprints(schema))
         if name not in self.names():
@@ -117,9 +120,13 @@ class Tables:
         return self.engine.table_names()
 
     def models(self) -> set[str]:
-        """Models that the tables' indexes name."""
-        schemas = (self.engine.table(name).schema for name in self.names())
-        return {index.model for schema in schemas for index in schema.vector_indexes.values() if index.model}
+        """Models that the tables' indexes name. One table that cannot be used must not keep the others waiting."""
+        found: set[str] = set()
+        for name in self.names():
+            with suppress(UnfitTable, UnknownTable):
+                indexes = self.engine.table(name).schema.vector_indexes.values()
+                found.update(index.model for index in indexes if index.model)
+        return found
 
     def resolve(self, cluster: str | None, span: Span | None = None) -> TableSpec:
         """The table that a cluster clause means.

@@ -14,7 +14,7 @@ from engines.opensearch.checkup import blocks, faults
 from engines.opensearch.mapping import index_body, mappings, meta
 from engines.opensearch.names import FIRST_GENERATION, Names
 from engines.opensearch.stored import Stored
-from havengate.errors import Busy, EngineError, TableExists, UnknownTable
+from havengate.errors import Busy, TableExists, UnfitTable, UnknownTable
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -122,13 +122,13 @@ class Catalog:
         self.forget(name)
 
     def read(self, name: str) -> Stored:
-        """The current generation as it is now. Raises UnknownTable, EngineError for an index that others changed."""
+        """The current generation as it is now. Raises UnknownTable, UnfitTable for an index that others changed."""
         stored, entry = self._read(name)
         wrong = list(faults(entry, mappings(stored.spec, self._settings)))
         if wrong:
-            raise EngineError(
+            raise UnfitTable(
                 f"index {stored.index} is not as table {name!r} needs it: {'; '.join(wrong[:_SHOWN])}; "
-                "make the table again"
+                "drop the table and make it again"
             )
         return stored
 
@@ -142,13 +142,16 @@ class Catalog:
         except exceptions.NotFoundError as error:
             raise UnknownTable(f"no table {name!r}") from error
         if len(found) > 1:
-            raise EngineError(
+            raise UnfitTable(
                 f"alias {alias} leads to several indexes: {', '.join(sorted(found))}; remove it from all but one"
             )
         ((index, entry),) = found.items()
         stored = Stored.read(self.all_names, name, index, entry)
         if stored is None or not stored.finished:
-            raise EngineError(f"index {index} was not made by havengate; choose another HAVENGATE_ENGINE__INDEX_PREFIX")
+            raise UnfitTable(
+                f"index {index} was not made by havengate; remove its alias {alias}, or choose another "
+                "HAVENGATE_ENGINE__INDEX_PREFIX"
+            )
         return stored, entry
 
     def blocks(self, name: str) -> list[str]:

@@ -47,6 +47,7 @@ _STATUS = {
     413: "the request is larger than the cluster takes; push fewer rows at once",
     429: "the cluster is overloaded; try again later or add nodes",
 }
+_STRANGER = "what answers is no OpenSearch, or something before it; check HAVENGATE_ENGINE__HOSTS"
 
 
 class Interrupted(EngineError):
@@ -62,7 +63,8 @@ def translated(what: str) -> Iterator[None]:
         raise EngineError(f"{what}: OpenSearch did not answer in time ({error.error})") from error
     except exceptions.SSLError as error:
         raise EngineError(
-            f"{what}: no trusted connection to OpenSearch; check HAVENGATE_ENGINE__CA ({error.error})"
+            f"{what}: no trusted connection to OpenSearch; check HAVENGATE_ENGINE__CA, and that the server speaks "
+            f"https ({error.error})"
         ) from error
     except exceptions.ConnectionError as error:
         raise EngineError(f"{what}: OpenSearch cannot be reached ({error.error})") from error
@@ -91,7 +93,8 @@ def cluster_error(what: str, status: object, body: object) -> HavengateError:
     told = status if isinstance(status, int) else 0
     # A request that is wrong is refused by all shards, which says nothing about the shards.
     known = [] if told == _BAD_REQUEST and kinds[-1:] == ["search_phase_execution_exception"] else kinds
-    advice = next((_ADVICE[kind] for kind in known if kind in _ADVICE), _STATUS.get(told, "OpenSearch refused"))
+    otherwise = _STATUS.get(told, "OpenSearch refused" if kinds else _STRANGER)
+    advice = next((_ADVICE[kind] for kind in known if kind in _ADVICE), otherwise)
     passing = told in PASSING_STATUS or not _PASSING.isdisjoint(known)
     kind = Interrupted if passing else EngineError
     return kind(f"{what}: {advice} ({status} {kinds[0] if kinds else ''}: {reason})")

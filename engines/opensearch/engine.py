@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_HELD_SHARE = 0.8
+"""Of the timeout, which clients are likely to have, too: who waited for a change in vain is to be told why."""
+
 
 class OpenSearchEngine:
     """Implements engines.contract.Engine. Nothing is asked of the cluster before the first call.
@@ -171,7 +174,7 @@ class OpenSearchEngine:
 
     def _on(self, name: str, doing: str, call: Callable[[Table], T]) -> T:
         """The call's answer from the current generation; made again where another one took its place meanwhile."""
-        deadline = time.monotonic() + self._settings.timeout_s
+        deadline = time.monotonic() + _HELD_SHARE * self._settings.timeout_s
         with self._calling(f"{doing} table {name!r}"):
             while True:
                 opened = self._opened(name)

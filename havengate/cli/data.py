@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
+
+from havengate.errors import UnfitTable
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -40,17 +43,25 @@ def create(name: str, schema_file: Path, pairs: tuple[str, ...]) -> None:
 
 @table.command("list")
 def list_tables() -> None:
-    """List the tables with their rows and vectors.
+    """List the tables with their rows and vectors; exit code 1 when one cannot be used.
 
     Example: havengate table list
     """
     from havengate.cli.common import open_folder
 
+    unfit = False
     with open_folder() as services:
         for name in services.tables.names():
-            stats = services.engine.stats(name)
+            try:
+                stats = services.engine.stats(name)
+            except UnfitTable as error:
+                unfit = True
+                click.echo(f"{name}\tcannot be used: {error.message}")
+                continue
             vectors = ", ".join(f"{count} in {index}" for index, count in stats.vectors.items())
             click.echo(f"{name}\t{stats.rows} rows\tvectors: {vectors or 'none'}\t{stats.bytes / 1e6:.1f} MB")
+    if unfit:
+        raise click.exceptions.Exit(1)
 
 
 @table.command("show")
@@ -104,7 +115,9 @@ def drop(name: str, yes: bool) -> None:
     from havengate.cli.common import open_folder
 
     with open_folder() as services:
-        services.engine.table(name)
+        # A table that others changed cannot be used, but it can be dropped.
+        with suppress(UnfitTable):
+            services.engine.table(name)
         if not yes:
             click.confirm(f"delete table {name} with all its rows and pictures?", abort=True)
         services.tables.drop(name)

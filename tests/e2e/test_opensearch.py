@@ -110,3 +110,28 @@ def test_readiness_follows_the_cluster(tmp_path, door, cluster, monkeypatch):
         assert "OpenSearch cannot be reached" in answer["errors"][0]["message"]
         door.open()
         eventually(lambda: status(endpoint, "/readyz")[0], 200)
+
+
+def test_a_table_that_others_changed_is_told_and_dropped_and_the_others_serve(tmp_path, door, cluster, monkeypatch):
+    door.open()
+    schema = tmp_path / "schema.json"
+    vector = {"field_name": "v", "field_type": "FLOAT", "multi_value": True}
+    schema.write_text(json.dumps({"fields": [{"field_name": "id", "field_type": "INT64"}, vector]}))
+    for name in ("bad", "good"):
+        run_cli(tmp_path, "table", "create", name, "--schema", str(schema), env=cluster)
+    index = f"{cluster['HAVENGATE_ENGINE__INDEX_PREFIX']}bad-g1"
+    change = urllib.request.Request(f"{door.url}/{index}/_mapping", b'{"dynamic": true}', method="PUT")
+    change.add_header("Content-Type", "application/json")
+    urllib.request.urlopen(change, timeout=30).close()
+    listed = run_cli(tmp_path, "table", "list", env=cluster, check=False)
+    assert listed.returncode == 1
+    bad, good = listed.stdout.splitlines()
+    assert "cannot be used" in bad
+    assert "drop the table and make it again" in bad
+    assert good.startswith("good\t0 rows")
+    for name, value in cluster.items():
+        monkeypatch.setenv(name, value)
+    with gateway(tmp_path) as endpoint:
+        assert status(endpoint, "/readyz")[0] == 200
+    for name in ("bad", "good"):
+        run_cli(tmp_path, "table", "drop", name, "--yes", env=cluster)

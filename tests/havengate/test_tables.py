@@ -7,7 +7,7 @@ import pytest
 from support import EXTRA_FIELDS, photo_row
 
 from havengate.documents import Command
-from havengate.errors import ModelError, SchemaError, TableExists, UnknownGeneration, UnknownTable
+from havengate.errors import ModelError, SchemaError, TableExists, UnfitTable, UnknownGeneration, UnknownTable
 from schemas.settings import TableSettings
 from schemas.templates import template
 from schemas.vendor import read_schema
@@ -178,3 +178,29 @@ def test_what_cannot_be_copied_is_refused_before_anything_is_done(services):
     with pytest.raises(UnknownTable):
         services.tables.changed("nope", template("base64"))
     assert len(services.engine.generations("photos")) == 1
+
+
+class Touched:
+    """An engine whose table `hats` was changed by others."""
+
+    def __init__(self, engine):
+        self._engine = engine
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+    def table(self, name):
+        if name == "hats":
+            raise UnfitTable("somebody else's index")
+        return self._engine.table(name)
+
+
+def test_a_table_that_cannot_be_used_does_not_hide_the_models_of_the_others(services):
+    create(services, "hats", "shoes")
+    assert replace(services.tables, engine=Touched(services.engine)).models() == {"builtin"}
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a b", "n" * 65])
+def test_a_tables_name_is_judged_before_anything_is_done(services, name):
+    with pytest.raises(SchemaError, match="table name"):
+        create(services, name)
