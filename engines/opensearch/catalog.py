@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from opensearchpy import exceptions
 from engines.checks import is_table_name, require_table_name
 from engines.opensearch.checkup import blocks, faults
 from engines.opensearch.mapping import index_body, mappings, meta
-from engines.opensearch.names import FIRST_GENERATION, Names
+from engines.opensearch.names import Names
 from engines.opensearch.stored import Stored
 from havengate.errors import Busy, TableExists, UnfitTable, UnknownTable
 
@@ -72,12 +73,12 @@ class Catalog:
         return stored
 
     def moved(self, name: str, opened: Stored) -> bool:
-        """Whether another generation took this one's place. Raises UnknownTable where the table was dropped."""
+        """Whether another generation or table took this one's place. Raises UnknownTable where it was dropped."""
         for pause in (0.0, _DROP_S):
             # Shards close a moment before the cluster says that their index is gone.
             time.sleep(pause)
             self.forget(name)
-            if self.read(name).index != opened.index:
+            if self.read(name).address != opened.address:
                 return True
         return False
 
@@ -93,7 +94,7 @@ class Catalog:
         if self._client.indices.exists_alias(name=alias):
             raise TableExists(f"table {spec.name!r} exists")
         body = index_body(spec, alias, self._settings)
-        body["aliases"][self.all_names.generation_alias(spec.name, f"g{FIRST_GENERATION}")] = {}
+        body["aliases"][self.all_names.first_alias(spec.name, uuid.uuid4().hex)] = {}
         try:
             self._client.indices.create(index=self.all_names.index(spec.name), body=body)
         except exceptions.RequestError as error:

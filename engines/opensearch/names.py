@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import TYPE_CHECKING
 
 from engines.checks import is_table_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FIRST_GENERATION = 1
 _PLAIN_ID = re.compile(r"[A-Za-z0-9.-]{1,200}", re.ASCII)
@@ -15,7 +19,8 @@ class Names:
     """Everything is under one prefix.
 
     alias ``<prefix>T``            the current generation of table T
-    alias ``<prefix>T.g1``         one finished generation: what calls address
+    alias ``<prefix>T.g1``         one finished generation: what calls address; the first one of a table has
+                                   ``.TOKEN`` behind it, which no table made later under the name has again
     alias ``<prefix>T.new-TOKEN``  a generation that is being built
     alias ``<prefix>T.held``       the generation to which writes are held back
     index ``<prefix>-t-g1``        a generation's rows
@@ -33,6 +38,14 @@ class Names:
 
     def generation_alias(self, table: str, generation: str) -> str:
         return f"{self._prefix}{table}.{generation}"
+
+    def first_alias(self, table: str, token: str) -> str:
+        return f"{self.generation_alias(table, f'g{FIRST_GENERATION}')}.{token}"
+
+    def address(self, table: str, generation: str, aliases: Iterable[str]) -> str | None:
+        """Which of an index's aliases is the generation's; None for one that was never finished."""
+        plain = self.generation_alias(table, generation)
+        return next((alias for alias in aliases if alias == plain or alias.startswith(f"{plain}.")), None)
 
     def build_alias(self, table: str, token: str) -> str:
         return f"{self._prefix}{table}.new-{token}"

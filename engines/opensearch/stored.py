@@ -47,14 +47,15 @@ class Stored:
         told = entry["mappings"].get("_meta", {})
         if generation is None or META not in told:
             return None
-        aliases, address = entry["aliases"], names.generation_alias(table, generation)
+        aliases = entry["aliases"]
+        address = names.address(table, generation, aliases)
         return cls(
             index=index,
             generation=generation,
-            address=address,
+            address=address or names.generation_alias(table, generation),
             spec=decode_spec(told[META], f"_meta of index {index}"),
             current=names.alias(table) in aliases,
-            finished=address in aliases,
+            finished=address is not None,
             held=names.held_alias(table) in aliases,
             blocked=entry["settings"].get("index.blocks.write") == "true",
             beat=float(told.get(_BEAT, 0)),

@@ -1,15 +1,21 @@
-"""Rows and their counts are searches of one round trip but not of one moment: what was found decides."""
+"""What was read a moment ago: rows and their counts, and the specification of a table that others made again."""
 
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
-from engine_samples import make_schema, query
+from engine_samples import keys, make_row, make_schema, make_spec, query
 
+from engines.contract import RowsQuery
 from engines.opensearch import bodies, pool
+from engines.opensearch.engine import OpenSearchEngine
 from engines.opensearch.sizes import Sizes
+from havengate.errors import RequestError
+from havengate.settings import EngineSettings
 from havengate.types import Exists, Field
+from schemas.table import FieldType
 
 HERE = Exists(Field("i8"))
 
@@ -64,3 +70,21 @@ def test_all_rows_that_were_found_are_all_that_match(monkeypatch, before, after)
 def test_a_filter_afterwards_matches_at_least_what_passed_it(n, found, passing, matched, told):
     searches = Moments(answer(0), answer(9), answer(matched), answer(found, found, passing))
     assert counted(searches, n=n, filter=HERE, filter_mode="post") == told
+
+
+def test_a_table_made_again_under_its_name_is_another_table(opensearch_url):
+    settings = EngineSettings(hosts=opensearch_url, index_prefix=f"test-{uuid.uuid4().hex[:12]}-", timeout_s=60)
+    whole, text = (make_spec(schema=make_schema((("n", kind, False),))) for kind in (FieldType.INT32, FieldType.STRING))
+    with OpenSearchEngine.open(settings) as gateway, OpenSearchEngine.open(settings) as other:
+        other.create_table(whole)
+        try:
+            gateway.upsert("t", [make_row(1, n=5)])
+            other.drop_table("t")
+            other.create_table(text)
+            # The first gateway still remembers the table that is gone.
+            with pytest.raises(RequestError, match="5 is no STRING"):
+                gateway.upsert("t", [make_row(1, n=5)])
+            other.upsert("t", [make_row(2, n="five")])
+            assert keys(gateway.rows("t", RowsQuery(columns=("n",)))) == ["2"]
+        finally:
+            other.drop_table("t")
