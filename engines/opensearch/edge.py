@@ -25,6 +25,7 @@ _ADVICE = {
 _WRITE_BLOCK = "FORBIDDEN/8/"
 """The block index.blocks.write; a full disk is another one."""
 _BAD_REQUEST = 400
+_TOO_LARGE = 413
 PASSING_STATUS = (502, 503, 504)
 _PASSING = {
     "node_disconnected_exception",
@@ -44,7 +45,6 @@ _PASSING = {
 _STATUS = {
     401: "the cluster does not know the user; check HAVENGATE_ENGINE__USER and __PASSWORD",
     403: "the cluster's user may not do this; give it rights on the indexes of HAVENGATE_ENGINE__INDEX_PREFIX",
-    413: "the request is larger than the cluster takes; push fewer rows at once",
     429: "the cluster is overloaded; try again later or add nodes",
 }
 _STRANGER = "what answers is no OpenSearch, or something before it; check HAVENGATE_ENGINE__HOSTS"
@@ -90,6 +90,11 @@ def cluster_error(what: str, status: object, body: object) -> HavengateError:
         )
     if "cluster_block_exception" in kinds and _WRITE_BLOCK in reason:
         return Busy(f"{what}: the index takes no writes for now")
+    if status == _TOO_LARGE:
+        return RequestError(
+            f"{what}: the request is larger than the cluster takes (http.max_content_length); ask for less at once",
+            code=HaCode.QUERY_INVALID,
+        )
     told = status if isinstance(status, int) else 0
     # A request that is wrong is refused by all shards, which says nothing about the shards.
     known = [] if told == _BAD_REQUEST and kinds[-1:] == ["search_phase_execution_exception"] else kinds

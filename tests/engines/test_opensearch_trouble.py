@@ -15,7 +15,7 @@ from opensearchpy import OpenSearch
 
 from engines.contract import RowsQuery
 from engines.opensearch.engine import OpenSearchEngine
-from havengate.errors import EngineError, SettingsError
+from havengate.errors import EngineError, RequestError, SettingsError
 from havengate.settings import EngineSettings, Settings, describe_settings
 
 BULK, SEARCH = "/_bulk", "search"
@@ -81,6 +81,13 @@ def test_a_write_in_trouble_is_made_once_and_counted_right(engine, proxy, what):
 def test_a_read_in_trouble_is_asked_again(engine, proxy, what):
     proxy.trouble = first(what, 2, SEARCH)
     assert keys(engine.pool("t", query((0, 0), n=2, filter=compare("i64", ">", 0)))) == ["1", "2"]
+
+
+def test_what_is_larger_than_the_cluster_takes_is_the_requests_fault(engine, proxy):
+    proxy.trouble = lambda _: (413, "")
+    for call in (lambda: engine.pool("t", query((0, 0))), lambda: engine.upsert("t", ROWS)):
+        with pytest.raises(RequestError, match="larger than the cluster takes"):
+            call()
 
 
 GONE = {"type": "node_disconnected_exception", "reason": "disconnected"}
