@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from engine_samples import CHANGED, compare, keys, make_row, make_schema, make_spec, query
-from opensearchpy import OpenSearch, exceptions
+from opensearchpy import OpenSearch
 
 from engines.contract import Generation, RowsQuery
 from engines.opensearch.engine import OpenSearchEngine
-from havengate.errors import Busy, EngineError, RequestError, TableExists, UnknownTable
+from havengate.errors import Busy, RequestError, TableExists, UnknownTable
 from havengate.settings import EngineSettings
 from schemas.table import FieldType
 
@@ -162,47 +162,6 @@ def test_a_change_that_was_given_up_by_others_cannot_take_over(engine, settings,
     assert engine.generations("t") == [Generation("g1", 6, current=True)]
     engine.upsert("t", [make_row(10, (10, 0))])
     assert engine.stats("t").rows == 7
-
-
-def test_a_change_that_was_given_up_leaves_the_hold_of_the_next_one(engine, settings, monkeypatch):
-    held = []
-
-    def next_change(_done, _of):
-        if not held:
-            with OpenSearchEngine.open(settings) as other:
-                with monkeypatch.context() as patch:
-                    patch.setattr("engines.opensearch.stored.LIFELESS_S", 0)
-                    other._holds.require_free("t")
-                other._holds.hold("t", other._catalog.read("t"))
-                held.append(other._catalog.read("t").held)
-
-    with pytest.raises(Busy, match="no sign of life"):
-        engine.change_table("t", make_spec(schema=CHANGED), next_change)
-    current = engine._catalog.read("t")
-    assert (held, current.held, current.blocked) == ([True], True, True)
-
-
-def test_writes_are_not_held_back_where_a_shard_did_not_answer(engine, monkeypatch):
-    answer = {"acknowledged": True, "shards_acknowledged": False, "indices": [{"name": "t", "blocked": False}]}
-    monkeypatch.setattr(engine._client.indices, "add_block", lambda **_: answer)
-    with pytest.raises(EngineError, match="some shards did not answer"):
-        engine.change_table("t", make_spec(schema=CHANGED), silent)
-    assert [each.name for each in engine.generations("t")] == ["g1"]
-    engine.upsert("t", [make_row(9, (9, 0), f=0.1)])
-
-
-def test_a_change_whose_hold_could_not_be_lifted_is_done_and_the_next_writer_lifts_it(engine, monkeypatch, caplog):
-    def fail(*_):
-        raise exceptions.TransportError(503, "no node", {})
-
-    with monkeypatch.context() as patch:
-        patch.setattr(engine._holds, "release", fail)
-        made = engine.change_table("t", make_spec(schema=CHANGED), silent)
-    assert made == Generation("g2", 5, current=True)
-    assert "writes are held back for another 60 s" in caplog.text
-    monkeypatch.setattr("engines.opensearch.stored.LIFELESS_S", 0)
-    engine.upsert("t", [make_row(9, (9, 0), f=0.1)])
-    assert engine.stats("t").rows == 6
 
 
 def test_of_two_gateways_one_changes(engine, settings):
