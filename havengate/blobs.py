@@ -5,11 +5,13 @@ This version reads folders and writes folders; nothing is fetched from the netwo
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import stat
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
@@ -19,6 +21,7 @@ from havengate.images import content_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", re.IGNORECASE)
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -51,6 +54,12 @@ class BlobStore(Protocol):
 
     def delete(self, table: str, keys: Iterable[str]) -> None:
         """Keys that are not there are passed over."""
+
+    def writing(self, table: str) -> AbstractContextManager[None]:
+        """Holds off everybody else who writes rows of the table that name blobs, in this process or another.
+
+        Between finding that no row names a blob and deleting it, none may begin to.
+        """
 
     def drop_table(self, table: str) -> None:
         """Deletes all of a table's bytes, if it has any."""
@@ -139,7 +148,7 @@ def _segments(path: str) -> list[str]:
 
 
 class FolderBlobStore:
-    """Blobs as files ``root/<table>/<2 hex>/<sha256>``.
+    """Blobs as files ``root/<table>/<2 hex>/<sha256>``; beside it the locks of their writers, ``root.locks/<table>``.
 
     A file appears under its name only when all its bytes are on disk, so a crash leaves at most a stray
     ``.new-`` file, which goes with its table.
@@ -182,6 +191,21 @@ class FolderBlobStore:
                 file.unlink(missing_ok=True)
         except OSError as error:
             raise EngineError(f"the blob store cannot remove blobs of table {table!r}: {error}") from error
+
+    @contextmanager
+    def writing(self, table: str) -> Iterator[None]:
+        # Not in the table's folder, which a drop moves away. The kernel opens the lock of a process that dies.
+        locks = self._root.with_name(f"{self._root.name}.locks")
+        try:
+            _make_folder(locks)
+            lock = os.open(locks / self._folder(table).name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise EngineError(f"the blob store cannot lock table {table!r}: {error}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
 
     def drop_table(self, table: str) -> None:
         folder = self._folder(table)

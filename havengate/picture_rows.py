@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -71,14 +71,15 @@ class PictureRows:
 
         A kill in between leaves a blob too many, never a row without its own.
         """
-        touched = self._held(table, pks)
-        try:
-            yield lambda draft: self._row(table, draft, touched)
-        except BaseException:
-            with suppress(HavengateError):
-                self._drop_unheld(table, touched)
-            raise
-        self._drop_unheld(table, touched)
+        with self._blobs.writing(table.name) if table.schema.base64_fields else nullcontext():
+            touched = self._held(table, pks)
+            try:
+                yield lambda draft: self._row(table, draft, touched)
+            except BaseException:
+                with suppress(HavengateError):
+                    self._drop_unheld(table, touched)
+                raise
+            self._drop_unheld(table, touched)
 
     def _row(self, table: TableSpec, draft: Draft, touched: dict[str, set[str]]) -> Row:
         """The draft as a row; its Base64 pictures go to the blob store, a reference takes their place."""

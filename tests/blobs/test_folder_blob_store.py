@@ -1,3 +1,4 @@
+import fcntl
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +142,18 @@ def test_keys_that_are_none(store, key):
         store.get("t", key)
     with pytest.raises(EngineError, match="takes no key"):
         store.delete("t", [key])
+
+
+def test_one_writer_of_a_table_at_a_time_whatever_its_process(root, monkeypatch):
+    monkeypatch.setattr(fcntl, "LOCK_EX", fcntl.LOCK_EX | fcntl.LOCK_NB)
+    one, other = FolderBlobStore(root), FolderBlobStore(root)
+    with one.writing("t"):
+        with pytest.raises(BlockingIOError), other.writing("t"):
+            pass
+        with other.writing("another"):
+            pass
+    with other.writing("t"):
+        pass
 
 
 def test_threads(store, root):
