@@ -32,7 +32,9 @@ def contains(node: Contains, schema: TableSchema) -> Clause:
     if spec.multi_value or not isinstance(value, str):
         return equal
     if spec.type is not FieldType.MAP:
-        return _inside(node, "", value)
+        inside = _inside(node, "", value)
+        # A long text is found by itself, though only its beginning is searched.
+        return any_of([equal, inside]) if len(value) > _WILDCARD_CHARACTERS else inside
     listed = {"term": {path(node.field): list_token(str(node.field.path))}}
     single = but_not(_inside(node, text_token_start(str(node.field.path)), value), listed)
     return any_of([equal, single])

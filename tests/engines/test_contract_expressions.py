@@ -203,6 +203,7 @@ def test_long_texts_have_their_order_too(table, length):
             assert found(table, Compare(">", field, Literal(text))) == list(range(place + 1, 6))
             assert found(table, Not(Compare(">=", field, Literal(text)))) == list(range(place))
     assert found(table, Compare("<", Field("m", "k"), Literal(texts[3]))) == [0, 1, 2]
+    assert found(table, Contains(Field("s"), Literal(texts[3]))) == [3]
 
 
 def test_a_field_exists_where_it_has_a_value(table):
