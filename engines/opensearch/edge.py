@@ -98,7 +98,7 @@ def cluster_error(what: str, status: object, body: object) -> HavengateError:
     told = status if isinstance(status, int) else 0
     # A request that is wrong is refused by all shards, which says nothing about the shards.
     known = [] if told == _BAD_REQUEST and kinds[-1:] == ["search_phase_execution_exception"] else kinds
-    otherwise = _STATUS.get(told, "OpenSearch refused" if kinds else _STRANGER)
+    otherwise = _STATUS.get(told, "OpenSearch refused" if any(kinds) else _STRANGER)
     advice = next((_ADVICE[kind] for kind in known if kind in _ADVICE), otherwise)
     passing = told in PASSING_STATUS or not _PASSING.isdisjoint(known)
     kind = Interrupted if passing else EngineError

@@ -144,6 +144,13 @@ def test_nodes_that_are_away_cost_a_request_to_the_next(engine, proxy):
                 assert set(other.fetch("t", ["1", "2"])) == {"1", "2"}
 
 
+@pytest.mark.parametrize("page", ["<html>Not found</html>", '{"code": "404", "message": "no such path"}'])
+def test_an_error_that_is_not_opensearchs_is_told(engine, proxy, page):
+    proxy.trouble = lambda _: (404, page)
+    with pytest.raises(EngineError, match="no OpenSearch, or something before it; check HAVENGATE_ENGINE__HOSTS"):
+        engine.upsert("t", ROWS)
+
+
 @pytest.mark.parametrize("page", ["<html>Please log in</html>", ""])
 def test_a_page_that_is_no_answer_of_opensearch_is_told(engine, proxy, page):
     calls = (
