@@ -145,10 +145,13 @@ def test_nodes_that_are_away_cost_a_request_to_the_next(engine, proxy):
 
 
 @pytest.mark.parametrize("page", ["<html>Not found</html>", '{"code": "404", "message": "no such path"}'])
-def test_an_error_that_is_not_opensearchs_is_told(engine, proxy, page):
+def test_an_error_that_is_not_opensearchs_is_told(proxy, page):
     proxy.trouble = lambda _: (404, page)
-    with pytest.raises(EngineError, match="no OpenSearch, or something before it; check HAVENGATE_ENGINE__HOSTS"):
-        engine.upsert("t", ROWS)
+    with (
+        OpenSearchEngine.open(engine_settings(proxy.url)) as engine,
+        pytest.raises(EngineError, match="no OpenSearch, or something before it; check HAVENGATE_ENGINE__HOSTS"),
+    ):
+        engine.table_names()
 
 
 @pytest.mark.parametrize("page", ["<html>Please log in</html>", ""])
