@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from havengate.errors import EngineError, HavengateError
+
 _LOG = logging.getLogger(__name__)
 _REQUEST_ID_HEADERS = ("X-Opensearch-Request-ID", "X-Opensearch-Swift-Request-ID")
 _REQUEST_ID = re.compile(r"[0-9A-Za-z_.-]{1,128}")
@@ -40,6 +42,12 @@ def adopt_request_id(candidate: str | None) -> bool:
     g.request_id = candidate
     g.request_id_from_client = True
     return True
+
+
+def log_if_ours(error: HavengateError) -> None:
+    """Leaves a line for the operator where an answer's error is not the client's doing."""
+    if isinstance(error, EngineError):
+        _LOG.warning("request %s: %s", g.request_id, error.message)
 
 
 def install(app: Flask) -> None:

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 
 from gateway.auth import needs
 from gateway.bodies import json_object
-from gateway.errors import json_response
+from gateway.errors import json_response, log_if_ours
 from gateway.values import short_floats
 from havengate.codes import HaCode
 from havengate.errors import HavengateError, RequestError, excerpt
@@ -54,6 +54,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @views.errorhandler(HavengateError)
     def refused(error: HavengateError) -> Response:
+        log_if_ours(error)
         body = _answer([], time.perf_counter())
         return json_response(body | {"errorCode": int(error.code), "errorMsg": error.message})
 

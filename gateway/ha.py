@@ -12,7 +12,7 @@ from flask import Blueprint, Response, g, request
 
 from gateway.auth import needs
 from gateway.bodies import json_object
-from gateway.errors import adopt_request_id, json_response
+from gateway.errors import adopt_request_id, json_response, log_if_ours
 from gateway.ha_format import Wanted, answer_body, error_body
 from gateway.query_string import parameter
 from havengate.codes import HaCode
@@ -50,6 +50,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @views.errorhandler(HavengateError)
     def refused(error: HavengateError) -> Response:
+        log_if_ours(error)
         return json_response(error_body(error, g.ha_text, request_id=g.request_id, seconds=_elapsed()))
 
     return views

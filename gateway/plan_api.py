@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, request
 
 from gateway.auth import needs
 from gateway.bodies import json_object
-from gateway.errors import json_response
+from gateway.errors import json_response, log_if_ours
 from gateway.values import finite, short_floats
 from havengate.errors import HavengateError
 from havengate.expr import operand_text
@@ -34,6 +34,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @views.errorhandler(HavengateError)
     def refused(error: HavengateError) -> Response:
+        log_if_ours(error)
         entry = {"code": int(error.code), "name": error.name, "message": error.message}
         return json_response({"errors": [entry], "request_id": g.request_id}, error.http_status)
 

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, g, request
 
 from gateway.auth import needs
 from gateway.bodies import decode_json, read_body
-from gateway.errors import json_response
+from gateway.errors import json_response, log_if_ours
 from havengate.codes import HaCode
 from havengate.documents import Command
 from havengate.errors import HavengateError, RequestError, excerpt
@@ -43,6 +43,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @views.errorhandler(HavengateError)
     def refused(error: HavengateError) -> Response:
+        log_if_ours(error)
         return json_response(_answer("ERROR", 0, 0, [_error(None, None, error.code, error.message)]))
 
     return views

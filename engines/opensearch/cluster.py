@@ -40,4 +40,4 @@ def health(client: OpenSearch, pattern: str) -> str:
     red = sorted(name for name, index in told["indices"].items() if index["status"] == "red")
     if red:
         raise EngineError(f"red, some shards are missing: {', '.join(red)}; look at _cluster/allocation/explain")
-    return f"{told['status']}, {told['number_of_nodes']} nodes, {len(told['indices'])} indexes"
+    return f"{told['status']}, nodes: {told['number_of_nodes']}, indexes: {len(told['indices'])}"

@@ -79,6 +79,17 @@ def test_errors_have_code_name_and_the_http_status_of_their_kind(services, clien
     assert search(client).status_code == 503
 
 
+def test_an_engine_that_is_away_leaves_a_line_for_the_operator(services, client, caplog):
+    services.searcher.result = EngineError("the cluster is away")
+    answer = search(client)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "gateway.errors"]
+    assert line == f"request {answer.headers['X-Opensearch-Request-ID']}: the cluster is away"
+    caplog.clear()
+    services.searcher.result = RequestError("no index 'x'")
+    assert search(client).status_code == 400
+    assert not caplog.records
+
+
 def test_an_unexpected_error_tells_no_details(services, client):
     services.searcher.result = ZeroDivisionError("the secret is 42")
     answer = search(client)
