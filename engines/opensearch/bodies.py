@@ -35,12 +35,12 @@ _CANDIDATES_PER_ROW = 4
 _SCRIPTS = {"SquaredEuclidean": scripts.SQUARED_EUCLIDEAN, "InnerProduct": scripts.INNER_PRODUCT}
 
 
-def approximate(schema: TableSchema, query: PoolQuery) -> Body:
-    """The n best of the graph's candidates."""
+def approximate(schema: TableSchema, query: PoolQuery, *, widest: bool = False) -> Body:
+    """The n best of the graph's candidates; ``widest`` asks for as many of those as an index gives."""
     index = schema.vector_indexes[query.index]
     before = _compiled(schema, _before(query))
     inside = {"filter": all_of(before)} if before else {}
-    k = min(WINDOW, max(_CANDIDATES_PER_ROW * query.n, _FEWEST_CANDIDATES))
+    k = WINDOW if widest else min(WINDOW, max(_CANDIDATES_PER_ROW * query.n, _FEWEST_CANDIDATES))
     searches = [
         {"knn": {f"vectors.{index.field}": {"vector": vector, "k": k, **inside}}} for vector in query.vectors.tolist()
     ]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from havengate.types import Strategy
     from schemas.table import DistanceType, TableSchema
 
+_CROWD = 4
 EXACT_ROWS = 10_000
 EXACT_NUMBERS = 1_024_000
 """Up to so many numbers of all rows and query vectors, but at most so many rows, are compared one by one.
@@ -71,11 +72,18 @@ def _search(searches: Searches, alias: str, schema: TableSchema, query: PoolQuer
     searches.sizes.learn(alias, base_clause, base)
     found = near["hits"]["hits"]
     if graph_suffices(query, base, len(found)):
+        if _crowded(found):
+            found = searches.one(alias, bodies.approximate(schema, query, widest=True))["hits"]["hits"]
         return found, matched, "ann"
     whole = searches.one(alias, bodies.exact(schema, query))
     if query.filter_mode == "pre":
         matched = total(whole)
     return whole["hits"]["hits"], matched, "exact" if base <= few else "ann+exact"
+
+
+def _crowded(found: Hits) -> bool:
+    """Whether most rows found share their vector with many: a graph walks among such rows instead of past them."""
+    return len(found) >= _CROWD * len({hit["sort"][0] for hit in found})
 
 
 def graph_suffices(query: PoolQuery, base: int, found: int) -> bool:

@@ -85,6 +85,16 @@ def test_the_graph_finds_what_the_exact_search_finds(clustered, monkeypatch, lim
         assert numbers.get(key, score) == score
 
 
+def test_rows_that_share_their_vector_with_many_do_not_hide_the_next(engine, monkeypatch):
+    chance = np.random.default_rng(3)
+    vectors = chance.standard_normal((30, DIMENSION)).astype(np.float32)[chance.integers(0, 30, 3000)]
+    engine.create_table(make_spec(schema=make_schema((), indexes=(("vector", DIMENSION, "SquaredEuclidean"),))))
+    engine.upsert("t", [make_row(key, vector) for key, vector in enumerate(vectors)])
+    for asked in chance.standard_normal((5, 1, DIMENSION)).astype(np.float32):
+        exact, near = both_ways(engine, monkeypatch, PoolQuery("vector", asked, 150))
+        assert near.frame.rows() == exact.frame.rows()
+
+
 def test_a_graph_that_came_up_short_is_mended(clustered, monkeypatch):
     monkeypatch.setattr("engines.opensearch.pool.EXACT_ROWS", 0)
     monkeypatch.setattr("engines.opensearch.bodies.WINDOW", 5)
