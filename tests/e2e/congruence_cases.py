@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 INTEGERS = {"INT8": 7, "INT16": 15, "INT32": 31, "INT64": 63}
 UNSIGNED = {"UINT8": 8, "UINT16": 16, "UINT32": 32, "UINT64": 64}
-TEXTS = ("", "a", "A", "ab", "b%_*?\\", "头盔", "摩托车头盔", "é", "e\u0301", "\U0001f3cd", "\uffff", "Z z")
+TEXTS = ("", "a\x00b", "a", "A", "ab", "b%_*?\\", "头盔", "摩托车头盔", "é", "e\u0301", "\U0001f3cd", "\uffff", "Z z")
 SENTENCES = ("摩托车头盔 red", "Red helmet", "头的盔", "ＨＥＬＭＥＴ 300", "red-helmet, blue", "", "ヘルメット 赤", "x")
 WORDS = ("头盔", "red", "helmet", "摩托 red", "300", "赤", "red helmet", "nothing here")
 FLOATS = (0.1, 0.5, -1.5, 2.0, 1e30, -0.0, 3.0, 16777217.0)
@@ -68,6 +68,9 @@ class Case:
             kind = self.index_kind(field)
             if kind is not None:
                 indexs.append({"index_name": f"on_{field.name}", "index_type": kind, "index_fields": field.name})
+        if self.packed:
+            members = [{"field_name": field.name, "boost": 1} for field in self.packed]
+            indexs.append({"index_name": "on_all", "index_type": "PACK", "index_fields": members})
         return json.dumps({"fields": fields, "indexs": indexs})
 
     @staticmethod
@@ -75,6 +78,20 @@ class Case:
         if field.type == "MAP":
             return None
         return "NUMBER" if field.is_number else "TEXT" if field.type == "TEXT" else "STRING"
+
+    @property
+    def packed(self) -> list[Field]:
+        texts = [field for field in self.fields if field.type == "TEXT"]
+        return texts if len(texts) > 1 else []
+
+    def changes(self) -> list[Json]:
+        """What a client does to some of the rows later, and to some that are not there."""
+        commands: list[Json] = []
+        for key in self.random.sample(range(self.rows + 5), min(self.rows + 5, 15)):
+            row = self._document(key)
+            cmd = self.random.choice(("add", "delete", "update_field"))
+            commands.append({"cmd": cmd, "fields": {"id": row["id"]} if cmd == "delete" else row})
+        return commands
 
     def documents(self) -> list[Json]:
         return [{"cmd": "add", "fields": self._document(key)} for key in range(self.rows)]
@@ -158,6 +175,8 @@ class Case:
             return {
                 "number": {"index": f"on_{field.name}", **ends, "include_low": self.random.random() < 0.7, **weight}
             }
+        if self.packed and self.random.random() < 0.3:
+            return {"text": {"index": "on_all", "text": self.random.choice(WORDS), **weight}}
         text = self.random.choice(WORDS if field.type == "TEXT" else TEXTS)
         return {"text": {"index": f"on_{field.name}", "text": text, "phrase": self.random.random() < 0.3, **weight}}
 
@@ -169,7 +188,7 @@ class Case:
         else:
             term["vectors"] = [self._vector() for _ in range(self.random.choice((1, 1, 2)))]
         if self.random.random() < 0.2:
-            term["score_threshold"] = self.random.choice((0.0, 1.0, 2.5))
+            term["score_threshold"] = self.random.choice((-1.0, 0.0, 1.0, 2.5))
         return {"vector": term}
 
     def _expr(self, depth: int) -> Json:

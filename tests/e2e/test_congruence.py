@@ -21,12 +21,12 @@ def answers(both, case):
         services.tables.create("t", read_schema(case.schema()), TableSettings())
         clients.append(create_app(services).test_client())
     try:
-        documents = case.documents()
-        pushed = [client.post("/update/t/actions/bulk", json=documents).json for client in clients]
-        assert pushed[0]["errors"] == pushed[1]["errors"]
-        for _ in range(PLANS):
-            plan = case.plan()
-            yield plan, *(client.post("/v1/tables/t/search", json=plan) for client in clients)
+        for documents in (case.documents(), case.changes()):
+            pushed = [client.post("/update/t/actions/bulk", json=documents).json for client in clients]
+            assert pushed[0]["errors"] == pushed[1]["errors"]
+            for _ in range(PLANS // 2):
+                plan = case.plan()
+                yield plan, *(client.post("/v1/tables/t/search", json=plan) for client in clients)
     finally:
         for services in both:
             services.tables.drop("t")
