@@ -6,7 +6,7 @@ comparison is false where the value is there and does not match, and a missing v
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from engines.checks import DEEPEST, range_spec_of, require_operator, single_spec_of, spec_of
@@ -60,7 +60,8 @@ def _compile(node: Expr, schema: TableSchema, *, truth: bool, depth: int) -> Cla
     match node:
         case And(items) | Or(items) if items:
             joined = all_of if isinstance(node, And) == truth else any_of
-            return joined([_compile(item, schema, truth=truth, depth=depth - 1) for item in items])
+            told = _telling(items) if isinstance(node, And) and truth else items
+            return joined([_compile(item, schema, truth=truth, depth=depth - 1) for item in told])
         case Not(item):
             return _compile(item, schema, truth=not truth, depth=depth - 1)
         case Compare():
@@ -129,6 +130,13 @@ def _script(source: str, left: object, op: CompareOp, right: object, *, truth: b
 
 def _wanted(field: Field, clause: Clause, *, truth: bool) -> Clause:
     return clause if truth else but_not(present(field), clause)
+
+
+def _telling(items: Sequence[Expr]) -> Sequence[Expr]:
+    """Without what others among them say, too: a cluster counts clauses, and what holds of a value has one."""
+    held = {item.field for item in items if isinstance(item, In | Range | Contains)}
+    held |= {item.left for item in items if isinstance(item, Compare) and isinstance(item.left, Field)}
+    return [item for item in items if not (isinstance(item, Exists) and item.field in held)]
 
 
 def _two_valued(clause: Clause, *, truth: bool) -> Clause:

@@ -88,6 +88,8 @@ FILTERS = {
     "contains_map_number": Contains(Field("m", "size"), Literal(5)),
     "not_contains": Not(Contains(Field("s"), Literal("x"))),
     "exists": Exists(Field("is")),
+    "exists_is_said_by_a_range": And((Exists(Field("is")), Range(Field("is"), Literal(1)), Exists(Field("s")))),
+    "not_exists_or_not_in_a_range": Not(And((Exists(Field("is")), Range(Field("is"), Literal(1))))),
     "exists_map": Exists(Field("m")),
     "exists_key": Exists(Field("m", "color")),
     "not_exists": Not(Exists(Field("s"))),
