@@ -93,14 +93,17 @@ class Catalog:
         alias = self.all_names.alias(spec.name)
         if self._client.indices.exists_alias(name=alias):
             raise TableExists(f"table {spec.name!r} exists")
+        index, own = self.all_names.index(spec.name), self.all_names.first_alias(spec.name, uuid.uuid4().hex)
         body = index_body(spec, alias, self._settings)
-        body["aliases"][self.all_names.first_alias(spec.name, uuid.uuid4().hex)] = {}
+        body["aliases"][own] = {}
         try:
-            self._client.indices.create(index=self.all_names.index(spec.name), body=body)
+            self._client.indices.create(index=index, body=body)
         except exceptions.RequestError as error:
-            if error.error == "resource_already_exists_exception":
+            if error.error != "resource_already_exists_exception":
+                raise
+            # A request whose answer was lost is sent again, and then meets its own index.
+            if not self._client.indices.exists_alias(index=index, name=own):
                 raise TableExists(f"table {spec.name!r} exists") from error
-            raise
         finally:
             self.forget(spec.name)
 

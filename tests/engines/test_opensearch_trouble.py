@@ -15,7 +15,7 @@ from opensearchpy import OpenSearch
 
 from engines.contract import RowsQuery
 from engines.opensearch.engine import OpenSearchEngine
-from havengate.errors import EngineError, RequestError, SettingsError
+from havengate.errors import EngineError, RequestError, SettingsError, TableExists
 from havengate.settings import EngineSettings, Settings, describe_settings
 
 BULK, SEARCH = "/_bulk", "search"
@@ -75,6 +75,15 @@ def test_a_write_in_trouble_is_made_once_and_counted_right(engine, proxy, what):
     proxy.trouble = lambda _: None
     assert sorted(keys(engine.rows("t", RowsQuery()))) == ["2", "3", "4", "7"]
     assert engine.fetch("t", ["7"], ["vector_field"])["7"].vectors["vector_field"].tolist() == [8, 0]
+
+
+def test_a_table_whose_answer_was_lost_is_made_once(engine, proxy):
+    proxy.trouble = first("lose", 1, "u-g1")
+    engine.create_table(make_spec("u"))
+    assert engine.table_names() == ["t", "u"]
+    with pytest.raises(TableExists):
+        engine.create_table(make_spec("u"))
+    engine.drop_table("u")
 
 
 @pytest.mark.parametrize("what", ["drop", "lose", "cut", (502, {}), (503, {})])
