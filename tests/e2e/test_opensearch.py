@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
+from pathlib import Path
 
 import pytest
+from opensearch_server.__main__ import environment
 from opensearch_server.fixture import VERSION
 from opensearch_server.forwarder import Door
 from opensearch_server.proxy import Proxy
 from opensearch_server.server import node
 from support import run_cli
 
+import havengate
 from havengate.demo.process import gateway
 from havengate.doctor import Finding, examine
 from havengate.settings import EngineSettings, Settings
@@ -90,6 +95,17 @@ def test_a_server_without_the_plugin(tmp_path):
         environment = {"HAVENGATE_ENGINE__KIND": "opensearch", "HAVENGATE_ENGINE__HOSTS": url}
         done = run_cli(tmp_path, "doctor", env=environment, check=False)
     assert (done.returncode, "no k-NN plugin; install" in done.stdout) == (1, True), done.stdout
+
+
+def test_a_command_with_a_server_of_its_own_imports_the_package_and_not_its_tests(tmp_path, monkeypatch):
+    """As `make serve ENGINE=opensearch` does: a script, whose own folder is what Python looks through first."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    script = tmp_path / "command.py"
+    script.write_text("import flask; print(flask.Flask('havengate').root_path)", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, script], env=environment("http://x"), capture_output=True, text=True, check=True
+    )
+    assert Path(done.stdout.strip()) == Path(havengate.__file__).parent
 
 
 def test_readiness_follows_the_cluster(tmp_path, door, cluster, monkeypatch):

@@ -29,11 +29,17 @@ def _run(command: list[str], environment: Mapping[str, str]) -> int:
     return status if status >= 0 else 128 - status
 
 
+def environment(url: str) -> dict[str, str]:
+    """The command's. The path on which this module is found has folders of tests that are named as packages are."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return kept | {"HAVENGATE_ENGINE__KIND": "opensearch", "HAVENGATE_ENGINE__HOSTS": url}
+
+
 def main(folder: Path, command: list[str]) -> int:
     try:
         with node(folder / "opensearch", say=lambda text: print(text, flush=True)) as url:
             print(f"OpenSearch on {url}", flush=True)
-            return _run(command, os.environ | {"HAVENGATE_ENGINE__KIND": "opensearch", "HAVENGATE_ENGINE__HOSTS": url})
+            return _run(command, environment(url))
     except Missing as missing:
         sys.exit(f"error: {missing}; the demo without ENGINE=opensearch needs no Java and no Maven")
     except Failed as failed:
