@@ -10,11 +10,11 @@ import numpy as np
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError, SchemaError
-from havengate.types import Contains, Field, Match, Range, Scalar, SortKey
+from havengate.types import CompareOp, Contains, Field, Match, Range, Scalar, SortKey
 from schemas.table import FieldSpec, FieldType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from engines.contract import PoolQuery, RowsQuery
     from schemas.table import TableSchema, VectorIndex
@@ -160,6 +160,12 @@ def match_spec_of(node: Match, schema: TableSchema) -> FieldSpec:
 def require_operator(op: str) -> None:
     if op not in OPERATORS:
         raise RequestError(f"unknown operator {op!r}", code=HaCode.FILTER_CLAUSE)
+
+
+def flipped(op: CompareOp) -> CompareOp:
+    """The operator with its sides exchanged."""
+    flips: Mapping[CompareOp, CompareOp] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+    return flips.get(op, op)
 
 
 def require_literal(value: object) -> None:

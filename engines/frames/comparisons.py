@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from engines.checks import require_same_kind, rounded
+from engines.checks import flipped, require_same_kind, rounded
 from engines.frames.columns import DTYPES
 from engines.values import MAP_INTEGERS
 from havengate.codes import HaCode
@@ -66,12 +66,6 @@ def compare_columns(
     if left_dtype.is_float() and right_dtype.is_integer():
         return _compare_integer_with_float(right, flipped(op), left)
     return _OPERATORS[op](left, right)
-
-
-def flipped(op: CompareOp) -> CompareOp:
-    """The operator with its sides exchanged."""
-    flips: Mapping[CompareOp, CompareOp] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-    return flips.get(op, op)
 
 
 def _compare_integers(column: pl.Expr, dtype: pl.DataType, op: CompareOp, value: float) -> pl.Expr:

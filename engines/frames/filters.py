@@ -19,6 +19,7 @@ import polars as pl
 from engines.checks import (
     DEEPEST,
     contains_spec_of,
+    flipped,
     match_spec_of,
     range_spec_of,
     require_literal,
@@ -28,7 +29,7 @@ from engines.checks import (
 )
 from engines.frames.arithmetic import compile_value
 from engines.frames.columns import DTYPES, WORDS
-from engines.frames.comparisons import compare_columns, compare_literal, flipped, in_literals, where_present
+from engines.frames.comparisons import compare_columns, compare_literal, in_literals, where_present
 from engines.frames.words import needle, phrases
 from havengate.codes import HaCode
 from havengate.errors import RequestError

@@ -97,15 +97,21 @@ class Catalog:
         body = index_body(spec, alias, self._settings)
         body["aliases"][own] = {}
         try:
+            if not self.make_index(index, body, own):
+                raise TableExists(f"table {spec.name!r} exists")
+        finally:
+            self.forget(spec.name)
+
+    def make_index(self, index: str, body: Mapping[str, Any], own: str) -> bool:
+        """False where the index was there. ``own`` is an alias in the body that no other request has."""
+        try:
             self._client.indices.create(index=index, body=body)
         except exceptions.RequestError as error:
             if error.error != "resource_already_exists_exception":
                 raise
             # A request whose answer was lost is sent again, and then meets its own index.
-            if not self._client.indices.exists_alias(index=index, name=own):
-                raise TableExists(f"table {spec.name!r} exists") from error
-        finally:
-            self.forget(spec.name)
+            return bool(self._client.indices.exists_alias(index=index, name=own))
+        return True
 
     def drop(self, name: str) -> None:
         self._read(name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from engines.checks import DEEPEST, range_spec_of, require_operator, single_spec_of, spec_of
+from engines.checks import DEEPEST, flipped, range_spec_of, require_operator, single_spec_of, spec_of
 from engines.opensearch import scripts
 from engines.opensearch.comparisons import between, equals, ordered, path, present
 from engines.opensearch.dsl import Clause, all_of, any_of, but_not
@@ -46,7 +46,6 @@ _SIGNS: Mapping[CompareOp, frozenset[int]] = {
     ">": frozenset({1}),
     ">=": frozenset({0, 1}),
 }
-_FLIPS: Mapping[CompareOp, CompareOp] = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def compile_filter(expression: Expr, schema: TableSchema) -> Clause:
@@ -94,7 +93,7 @@ def _compare(node: Compare, schema: TableSchema, *, truth: bool) -> Clause:
         case Field() as field, Literal(value):
             return _compare_field(field, node.op, value, schema, truth=truth)
         case Literal(), Field() | Arith():
-            turned = Compare(_FLIPS.get(node.op, node.op), node.right, node.left)
+            turned = Compare(flipped(node.op), node.right, node.left)
             return _compare(turned, schema, truth=truth)
         case Field() as left, Field() as right if single_spec_of(left, schema).type.is_string:
             if not single_spec_of(right, schema).type.is_string:

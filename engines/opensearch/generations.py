@@ -115,14 +115,8 @@ class Generations:
     def _create(self, index: str, building: str, spec: TableSpec) -> None:
         body = index_body(spec, building, self._settings)
         body["mappings"]["_meta"] = beating(spec)
-        try:
-            self._client.indices.create(index=index, body=body)
-        except exceptions.RequestError as error:
-            if error.error != "resource_already_exists_exception":
-                raise
-            # A request whose answer was lost is sent again, and then meets its own index.
-            if not self._client.indices.exists_alias(index=index, name=building):
-                raise Busy(f"table {spec.name!r} is being changed; try again later") from error
+        if not self._catalog.make_index(index, body, building):
+            raise Busy(f"table {spec.name!r} is being changed; try again later")
 
     def _copy(self, old: Stored, building: str, spec: TableSpec, progress: Progress) -> int:
         show(self._client, old.index, self._settings.timeout_s)
