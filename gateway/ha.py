@@ -23,7 +23,7 @@ from query_parser.plan import plan_request
 if TYPE_CHECKING:
     from havengate.services import Services
     from havengate.settings import Settings
-    from query_parser.nodes import HaRequest
+    from query_parser.request import HaRequest
 
 _NO_SQL = "this gateway answers HA queries, not SQL: send query=… instead of sql=…"
 _NO_XML = "the answer is JSON: this version writes no XML; format:json in the config clause asks for what it writes"

@@ -36,6 +36,15 @@ class Or(Generic[NodeT]):
 
 
 @dataclass(frozen=True, slots=True)
+class AtLeast(Generic[NodeT]):
+    """At least ``count`` of the items hold; one that is missing does not hold, and the whole is never missing."""
+
+    items: tuple[NodeT, ...]
+    count: int
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """A stored field, or a path into a MAP field: ``tags.color`` is ``Field("tags", "color")``."""
 
@@ -65,6 +74,21 @@ class Arith:
     op: ArithOp
     left: Operand
     right: Operand
+    span: Span | None = None
+
+
+FunctionName = OneOf["pow", "log", "fieldlen", "to_string", "string_replace", "distance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of a row's values; havengate/functions.py says what each takes and gives.
+
+    Missing where an argument is, or where the result is NaN or infinite.
+    """
+
+    name: FunctionName
+    args: tuple[Operand, ...]
     span: Span | None = None
 
 
@@ -128,6 +152,21 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class InPolygon:
+    """A point lies in a polygon; ``edge`` says whether its edge counts. Missing where a number is.
+
+    x, y      longitude and latitude, each a number of the row or a literal
+    polygon   a multi-value number field, or literals: x0, y0, x1, y1 and so on, of at least three corners
+    """
+
+    x: Operand
+    y: Operand
+    polygon: Field | tuple[Literal, ...]
+    edge: bool = False
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """Three-valued negation: NOT of a comparison with a missing value stays missing."""
 
@@ -135,8 +174,8 @@ class Not:
     span: Span | None = None
 
 
-Operand = Field | Literal | Arith
-Expr = Compare | In | Range | Contains | Exists | Match | And["Expr"] | Or["Expr"] | Not
+Operand = Field | Literal | Arith | Call
+Expr = Compare | In | Range | Contains | Exists | Match | InPolygon | And["Expr"] | Or["Expr"] | AtLeast["Expr"] | Not
 
 
 def operand_text(operand: Operand) -> str:
@@ -148,3 +187,5 @@ def operand_text(operand: Operand) -> str:
             return f'"{value}"' if isinstance(value, str) else str(value)
         case Arith(op, left, right):
             return f"({operand_text(left)}{op}{operand_text(right)})"
+        case Call(name, args):
+            return f"{name}({','.join(map(operand_text, args))})"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal as OneOf
 
-from havengate.expr import And, Expr, Operand, Or, Span
+from havengate.expr import And, AtLeast, Expr, Operand, Or, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class VectorTerm:
 
     score_threshold keeps squared distances below it, or inner products above it.
     categories restricts the search to rows whose category field (the index's) holds one of them.
+    weight multiplies what the term adds to RANK without a formula; the pool stays the same.
     """
 
     index: str
@@ -61,6 +62,7 @@ class VectorTerm:
     search_params: Mapping[str, object] = field(default_factory=dict)
     categories: tuple[str, ...] = ()
     span: Span | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,16 @@ class TextTerm:
     """Rows whose TEXT, STRING or PACK index holds the words; ``weight`` is what a row gains in RANK by it.
 
     Words are found as Match finds them, in any of the index's fields; a STRING index takes the whole text.
+    ``fields`` narrows a PACK index to some of its fields: any of them may hold the words, or under ``all_fields`` each
+    must hold all of them.
     """
 
     index: str
     text: str
     phrase: bool = False
     weight: float = 1.0
+    fields: tuple[str, ...] = ()
+    all_fields: bool = False
     span: Span | None = None
 
 
@@ -109,7 +115,8 @@ class RankNode:
 
 
 Term = VectorTerm | TextTerm | NumberTerm
-BoolNode = Term | And["BoolNode"] | Or["BoolNode"] | AndNot | RankNode
+BoolNode = Term | And["BoolNode"] | Or["BoolNode"] | AtLeast["BoolNode"] | AndNot | RankNode
+"""AtLeast is of terms without vectors; one that matches adds its weight to RANK as under OR."""
 
 # --- the plan ------------------------------------------------------------------------------------
 
@@ -188,11 +195,22 @@ class Distinct:
 
 
 @dataclass(frozen=True, slots=True)
+class Variable:
+    """A value or a truth that is computed for every hit and returned under a name."""
+
+    name: str
+    value: Operand | Expr
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SearchPlan:
     """One search, in no dialect. ``query`` None searches all rows that match the filter.
 
-    ``output_fields`` None returns every stored field but vectors and Base64 pictures; those come only
-    when they are named.
+    distinct       each goes over the rows as the one before it left them
+    output_fields  None returns every stored field but vectors and Base64 pictures; those come only when they are named
+    timeout_s      seconds after which the search gives up
+    notes          what the request says that has no effect here, for its trace
     """
 
     table: str
@@ -201,9 +219,12 @@ class SearchPlan:
     filter_mode: FilterMode = "pre"
     rank: Rank = Rank()
     sort: tuple[SortKey, ...] = DEFAULT_SORT
-    distinct: Distinct | None = None
+    distinct: tuple[Distinct, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
     offset: int = 0
     limit: int = 10
     output_fields: tuple[str, ...] | None = None
+    variables: tuple[Variable, ...] = ()
+    timeout_s: float | None = None
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -14,13 +14,17 @@ from havengate.expr import (
     And,
     Arith,
     ArithOp,
+    AtLeast,
+    Call,
     Compare,
     CompareOp,
     Contains,
     Exists,
     Expr,
     Field,
+    FunctionName,
     In,
+    InPolygon,
     Literal,
     Match,
     Not,
@@ -54,6 +58,7 @@ from havengate.plan import (
     Term,
     TextPayload,
     TextTerm,
+    Variable,
     VectorPayload,
     VectorTerm,
 )
@@ -128,7 +133,8 @@ class Hit:
     """One row of the page.
 
     ``score`` is the vendor's number on the hit's index (None without a vector term); ``sort_values``
-    has one value per sort key, in their order.
+    has one value per sort key, in their order. ``variables`` are the plan's, 1 and 0 for a truth; missing ones are left
+    out.
     """
 
     pk: str
@@ -136,6 +142,7 @@ class Hit:
     score: float | None
     sort_values: tuple[Scalar | None, ...]
     vectors: Mapping[str, Vector] = field(default_factory=dict)
+    variables: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +204,9 @@ __all__ = [
     "AndNot",
     "Arith",
     "ArithOp",
+    "AtLeast",
     "BoolNode",
+    "Call",
     "Certificate",
     "Compare",
     "CompareOp",
@@ -208,9 +217,11 @@ __all__ = [
     "Field",
     "FilterMode",
     "Fingerprint",
+    "FunctionName",
     "Group",
     "Hit",
     "In",
+    "InPolygon",
     "Literal",
     "Match",
     "Not",
@@ -235,6 +246,7 @@ __all__ = [
     "TextPayload",
     "TextTerm",
     "Value",
+    "Variable",
     "VectorPayload",
     "VectorTerm",
     "operand_text",

@@ -10,7 +10,8 @@ from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
 from query_parser.clauses import pieces
-from query_parser.nodes import Config, Remark
+from query_parser.nodes import Remark
+from query_parser.request import Config
 
 FORMATS = ("json", "fulljson", "xml")
 _UINT32 = 2**32 - 1

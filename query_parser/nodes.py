@@ -1,4 +1,4 @@
-"""What a HA3 request says, before any schema is known. Frozen; spans are offsets into the whole request text.
+"""The trees of a HA3 request, before any schema is known. Frozen; spans are offsets into the whole request text.
 
 Query trees are n-ary where the language is associative, and bare parentheses leave no node, so a tree is never
 deeper than MAX_DEPTH: later stages may recurse over it.
@@ -6,7 +6,6 @@ deeper than MAX_DEPTH: later stages may recurse over it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -25,7 +24,7 @@ class Remark:
 
     text: str
     code: HaCode
-    span: Span
+    span: Span = field(compare=False)
     engine_takes: bool = False
 
 
@@ -37,8 +36,8 @@ class Word:
     """A bare word, number or single-quoted text; ``content`` is where its text lies if that holds no escapes."""
 
     text: str
-    span: Span
-    content: Span | None = None
+    span: Span = field(compare=False)
+    content: Span | None = field(default=None, compare=False)
     boost: int | None = None
     chain: str | None = None
     depth: int = field(default=1, init=False, repr=False, compare=False)
@@ -49,7 +48,7 @@ class Phrase:
     """A double-quoted text."""
 
     text: str
-    span: Span
+    span: Span = field(compare=False)
     boost: int | None = None
     chain: str | None = None
     depth: int = field(default=1, init=False, repr=False, compare=False)
@@ -63,7 +62,7 @@ class NumberRange:
     high: int | None
     low_closed: bool
     high_closed: bool
-    span: Span
+    span: Span = field(compare=False)
     boost: int | None = None
     chain: str | None = None
     depth: int = field(default=1, init=False, repr=False, compare=False)
@@ -83,7 +82,7 @@ class TermSet:
 
     op: Literal["|", "&", "||"]
     items: tuple[Terms, ...]
-    span: Span
+    span: Span = field(compare=False)
     min_match: int | None = None
     depth: int = field(default=1, repr=False, compare=False)
 
@@ -105,8 +104,8 @@ class IndexTerm:
 
     index: str | None
     terms: Terms
-    span: Span
-    index_span: Span | None = None
+    span: Span = field(compare=False)
+    index_span: Span | None = field(default=None, compare=False)
     fields: Fields | None = None
     label: str | None = None
     depth: int = field(default=1, repr=False, compare=False)
@@ -121,7 +120,7 @@ class Chain:
 
     op: ChainOp
     items: tuple[Query, ...]
-    span: Span
+    span: Span = field(compare=False)
     label: str | None = None
     depth: int = field(default=1, repr=False, compare=False)
 
@@ -137,7 +136,7 @@ class Name:
 
     name: str
     path: str | None
-    span: Span
+    span: Span = field(compare=False)
     depth: int = field(default=1, init=False, repr=False, compare=False)
 
 
@@ -147,7 +146,7 @@ class Constant:
 
     value: str | int | float
     source: str
-    span: Span
+    span: Span = field(compare=False)
     depth: int = field(default=1, init=False, repr=False, compare=False)
 
 
@@ -155,7 +154,7 @@ class Constant:
 class Call:
     function: str
     arguments: tuple[Expr, ...]
-    span: Span
+    span: Span = field(compare=False)
     depth: int = field(default=1, repr=False, compare=False)
 
 
@@ -166,7 +165,7 @@ class Arithmetic:
     op: str
     left: Expr
     right: Expr
-    span: Span
+    span: Span = field(compare=False)
     depth: int = field(default=1, repr=False, compare=False)
 
 
@@ -175,7 +174,7 @@ class Relation:
     op: CompareOp
     left: Expr
     right: Expr
-    span: Span
+    span: Span = field(compare=False)
     depth: int = field(default=1, repr=False, compare=False)
 
 
@@ -183,7 +182,7 @@ class Relation:
 class Logical:
     op: Literal["AND", "OR"]
     items: tuple[Expr, ...]
-    span: Span
+    span: Span = field(compare=False)
     depth: int = field(default=1, repr=False, compare=False)
 
 
@@ -196,10 +195,7 @@ class SortItem:
 
     expr: Expr | None
     descending: bool
-    span: Span
-
-
-# --- the request ---------------------------------------------------------------------------------
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,66 +203,4 @@ class Text:
     """A name or value and where it stands."""
 
     text: str
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """Known config keys that were given, by key: numbers as int, the rest as text."""
-
-    values: Mapping[str, int | str] = field(default_factory=dict)
-    spans: Mapping[str, Span] = field(default_factory=dict)
-
-    def number(self, key: str, default: int) -> int:
-        value = self.values.get(key, default)
-        return value if isinstance(value, int) else default
-
-    def text(self, key: str) -> str | None:
-        value = self.values.get(key)
-        return value if isinstance(value, str) else None
-
-    @property
-    def start(self) -> int:
-        return self.number("start", 0)
-
-    @property
-    def hit(self) -> int:
-        return self.number("hit", 10)
-
-    @property
-    def format(self) -> str | None:
-        return self.text("format")
-
-    @property
-    def default_index(self) -> str:
-        return self.text("default_index") or "default"
-
-    @property
-    def default_operator(self) -> Literal["AND", "OR"]:
-        """Values other than AND and OR do not count."""
-        return "OR" if self.text("default_operator") == "OR" else "AND"
-
-
-@dataclass(frozen=True, slots=True)
-class HaRequest:
-    """One request, clause by clause. ``layers`` are the query clause's alternatives, usually one."""
-
-    text: str
-    config: Config = Config()
-    clusters: tuple[Text, ...] = ()
-    layers: tuple[Query, ...] = ()
-    filter: Expr | None = None
-    sort: tuple[SortItem, ...] = ()
-    attributes: tuple[Text, ...] = ()
-    kvpairs: Mapping[str, Text] = field(default_factory=dict)
-    remarks: tuple[Remark, ...] = ()
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        return tuple(remark.text for remark in self.remarks)
-
-    @property
-    def request_id(self) -> str | None:
-        """The id that the SDK puts into every request."""
-        pair = self.kvpairs.get("__ops_request_id")
-        return None if pair is None else pair.text
+    span: Span = field(compare=False)

@@ -12,8 +12,9 @@ from query_parser.cluster import parse_cluster, parse_config_clusters
 from query_parser.config import parse_config
 from query_parser.expr import is_condition, parse_expr
 from query_parser.kvpairs import parse_config_kvpairs, parse_kvpairs
-from query_parser.nodes import Config, Expr, HaRequest, Remark, Text
+from query_parser.nodes import Expr, Remark, Text
 from query_parser.query import parse_query
+from query_parser.request import Config, HaRequest
 from query_parser.sort import parse_sort
 
 MAX_REMARKS = 50
@@ -45,7 +46,17 @@ def parse_request(text: str) -> HaRequest:
     _refuse(clauses, _AFTER_ATTRIBUTE)
     pairs = _kvpairs(text, clauses, config)
     _refuse(clauses, tuple(UNSUPPORTED))
-    return HaRequest(text, config, clusters, layers, condition, items, attributes, pairs, tuple(remarks[:MAX_REMARKS]))
+    return HaRequest(
+        text,
+        config,
+        clusters,
+        layers,
+        condition,
+        sort=items,
+        attributes=attributes,
+        kvpairs=pairs,
+        remarks=tuple(remarks[:MAX_REMARKS]),
+    )
 
 
 def _config(text: str, clauses: dict[str, Clause], remarks: list[Remark]) -> Config:

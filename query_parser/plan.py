@@ -8,9 +8,10 @@ from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import DEFAULT_SORT, FilterMode, Rank, SearchPlan, Span
 from query_parser.expr import parse_expr
-from query_parser.nodes import Call, Constant, HaRequest, Name, Remark, Text
+from query_parser.nodes import Call, Constant, Name, Remark, Text
 from query_parser.plan_expr import plan_filter, plan_sort
 from query_parser.plan_query import Indexes, QueryPlanner
+from query_parser.request import HaRequest
 from schemas.settings import TableSettings
 from schemas.table import TableSchema
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import And, AndNot, BoolNode, Or, Span, VectorTerm
-from query_parser.nodes import Chain, HaRequest, IndexTerm, Query, Remark, Word
+from query_parser.nodes import Chain, IndexTerm, Query, Remark, Word
+from query_parser.request import HaRequest
 from query_parser.vector_term import vector_term
 from schemas.settings import TableSettings
 from schemas.table import TableSchema, VectorIndex

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from query_parser.nodes import HaRequest, SortItem
+from query_parser.nodes import SortItem
+from query_parser.request import HaRequest
 from query_parser.show_expr import expr_text
 from query_parser.show_query import excerpt, query_text
 
