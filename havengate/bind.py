@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from havengate.bind_expr import bind_expr
-from havengate.bind_pool import bind_aggregates, bind_distinct, check_sort
+from havengate.bind_pool import bind_aggregates, bind_distincts, check_sort
 from havengate.bind_query import MAX_TERMS, MAX_VECTORS, category_filter, check_query, vector_terms
 from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
@@ -35,7 +35,7 @@ def bind(plan: SearchPlan, schema: TableSchema, *, window: int) -> SearchPlan:
     return replace(
         plan,
         filter=None if plan.filter is None else bind_expr(plan.filter, schema),
-        distinct=None if plan.distinct is None else bind_distinct(plan.distinct, plan.sort[0], schema),
+        distinct=bind_distincts(plan.distinct, plan.sort[0], schema),
         aggregates=bind_aggregates(plan.aggregates, schema),
     )
 
@@ -54,8 +54,7 @@ def _roots(plan: SearchPlan) -> Iterator[Expr | Operand]:
     """Every condition and operand of the plan."""
     yield from (expr for expr in _conditions(plan) if expr is not None)
     yield from (key.by for key in plan.sort if key.by is not None)
-    if plan.distinct is not None:
-        yield plan.distinct.key
+    yield from (distinct.key for distinct in plan.distinct)
     for aggregate in plan.aggregates:
         yield from aggregate.keys
         yield from (function.value for function in aggregate.functions if function.value is not None)
@@ -63,7 +62,7 @@ def _roots(plan: SearchPlan) -> Iterator[Expr | Operand]:
 
 def _conditions(plan: SearchPlan) -> Iterator[Expr | None]:
     yield plan.filter
-    yield None if plan.distinct is None else plan.distinct.filter
+    yield from (distinct.filter for distinct in plan.distinct)
     yield from (aggregate.filter for aggregate in plan.aggregates)
 
 

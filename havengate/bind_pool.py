@@ -27,6 +27,7 @@ MAX_KEYS = 4
 MAX_FUNCTIONS = 16
 MAX_LIMITS = 100
 MAX_GROUPS = 10_000
+MAX_DISTINCTS = 2
 MAX_DISTINCT = 1_000_000
 """The most that a distinct's count and times may be."""
 
@@ -52,8 +53,15 @@ def check_sort(plan: SearchPlan, schema: TableSchema) -> None:
         )
 
 
-def bind_distinct(distinct: Distinct, first: SortKey, schema: TableSchema) -> Distinct:
+def bind_distincts(distincts: Sequence[Distinct], first: SortKey, schema: TableSchema) -> tuple[Distinct, ...]:
     """Raises RequestError 1055, 1070, 1071, 1075, 2000 to 2011."""
+    if len(distincts) > MAX_DISTINCTS:
+        message = f"{len(distincts)} distincts, the most is {MAX_DISTINCTS}"
+        raise RequestError(message, code=HaCode.DISTINCT_CLAUSE, span=distincts[-1].span)
+    return tuple(_bind_distinct(distinct, first, schema) for distinct in distincts)
+
+
+def _bind_distinct(distinct: Distinct, first: SortKey, schema: TableSchema) -> Distinct:
     spec = bind_value(distinct.key, schema, HaCode.DISTINCT_CLAUSE)
     if spec.multi_value:
         raise several_values(spec, distinct.span)

@@ -11,29 +11,18 @@ from typing import Any
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError
+from havengate.expr_json import by_to_json, ends_to_json, expr_to_json
 from havengate.types import (
     PLAN_VERSION,
     Aggregate,
     And,
     AndNot,
-    Arith,
     BoolNode,
-    Compare,
-    Contains,
     Distinct,
-    Exists,
-    Expr,
-    Field,
-    In,
-    Literal,
-    Match,
-    Not,
     NumberTerm,
-    Operand,
     Or,
     Payload,
     PicturePayload,
-    Range,
     RankNode,
     SearchPlan,
     SortKey,
@@ -42,7 +31,6 @@ from havengate.types import (
     TextTerm,
     VectorPayload,
     VectorTerm,
-    operand_text,
 )
 
 Json = dict[str, Any]
@@ -58,14 +46,15 @@ def plan_to_json(plan: SearchPlan, *, whole_pictures: bool = True) -> Json:
     if plan.query is not None:
         out["query"] = _node(plan.query, whole_pictures)
     if plan.filter is not None:
-        out["filter"] = _expr(plan.filter)
+        out["filter"] = expr_to_json(plan.filter)
     out |= {
         "filter_mode": plan.filter_mode,
         "rank": {"proxima_score": plan.rank.proxima_index},
         "sort": [_sort_key(key) for key in plan.sort],
     }
-    if plan.distinct is not None:
-        out["distinct"] = _distinct(plan.distinct)
+    if plan.distinct:
+        distincts = [_distinct(distinct) for distinct in plan.distinct]
+        out["distinct"] = distincts[0] if len(distincts) == 1 else distincts
     if plan.aggregates:
         out["aggregates"] = [_aggregate(aggregate) for aggregate in plan.aggregates]
     return out | {
@@ -86,28 +75,16 @@ def plan_from_json(table: str, body: Mapping[str, Any]) -> SearchPlan:
 
 
 def _sort_key(key: SortKey) -> Json:
-    return {"by": "RANK" if key.by is None else _by(key.by), "descending": key.descending}
-
-
-def _by(operand: Operand) -> Any:
-    """Where a text names a field."""
-    match operand:
-        case Field():
-            return operand_text(operand)
-        case Arith():
-            return _operand(operand)
-        case Literal():
-            message = f"a field is needed, not the constant {operand_text(operand)}"
-            raise RequestError(message, code=HaCode.EXPRESSION_LR_ALL_CONST_VALUE, span=operand.span)
+    return {"by": "RANK" if key.by is None else by_to_json(key.by), "descending": key.descending}
 
 
 def _distinct(distinct: Distinct) -> Json:
     return {
-        "key": _by(distinct.key),
+        "key": by_to_json(distinct.key),
         "count": distinct.count,
         "times": distinct.times,
         "reserved": distinct.reserved,
-        "filter": None if distinct.filter is None else _expr(distinct.filter),
+        "filter": None if distinct.filter is None else expr_to_json(distinct.filter),
         "update_total": distinct.update_total,
         "grades": list(distinct.grades),
     }
@@ -115,13 +92,13 @@ def _distinct(distinct: Distinct) -> Json:
 
 def _aggregate(aggregate: Aggregate) -> Json:
     return {
-        "keys": [_by(key) for key in aggregate.keys],
+        "keys": [by_to_json(key) for key in aggregate.keys],
         "functions": [
-            {"name": function.name, "value": None if function.value is None else _by(function.value)}
+            {"name": function.name, "value": None if function.value is None else by_to_json(function.value)}
             for function in aggregate.functions
         ],
         "ranges": list(aggregate.ranges),
-        "filter": None if aggregate.filter is None else _expr(aggregate.filter),
+        "filter": None if aggregate.filter is None else expr_to_json(aggregate.filter),
         "max_group": aggregate.max_group,
     }
 
@@ -145,11 +122,7 @@ def _node(node: BoolNode, whole: bool) -> Json:
 def _weighed_term(term: TextTerm | NumberTerm) -> Json:
     if isinstance(term, TextTerm):
         return {"text": {"index": term.index, "text": term.text, "phrase": term.phrase, "weight": term.weight}}
-    return {"number": {"index": term.index, **_ends(term, term.low, term.high), "weight": term.weight}}
-
-
-def _ends(part: NumberTerm | Range, low: float | str | None, high: float | str | None) -> Json:
-    return {"low": low, "high": high, "include_low": part.include_low, "include_high": part.include_high}
+    return {"number": {"index": term.index, **ends_to_json(term, term.low, term.high), "weight": term.weight}}
 
 
 def _vector_term(term: VectorTerm, whole: bool) -> Json:
@@ -174,43 +147,3 @@ def _payload(payload: Payload, whole: bool) -> Json:
         case PicturePayload(base64):
             cut = not whole and len(base64) > _PICTURE_SHOWN
             return {"picture": f"{base64[:_PICTURE_SHOWN]}… ({len(base64)} characters)" if cut else base64}
-
-
-def _expr(expr: Expr) -> Json:
-    match expr:
-        case And(items):
-            return {"and": [_expr(item) for item in items]}
-        case Or(items):
-            return {"or": [_expr(item) for item in items]}
-        case Not(item):
-            return {"not": _expr(item)}
-        case Compare(op, left, right):
-            return {"compare": {"op": op, "left": _operand(left), "right": _operand(right)}}
-        case _:
-            return _field_expr(expr)
-
-
-def _field_expr(expr: In | Range | Contains | Exists | Match) -> Json:
-    named: Json = {"field": operand_text(expr.field)}
-    match expr:
-        case In(_, values):
-            return {"in": named | {"values": [value.value for value in values]}}
-        case Range(_, low, high):
-            ends = [None if end is None else end.value for end in (low, high)]
-            return {"range": named | _ends(expr, *ends)}
-        case Contains(_, value):
-            return {"contains": named | {"value": value.value}}
-        case Exists():
-            return {"exists": named}
-        case Match(_, text, phrase):
-            return {"match": named | {"text": text, "phrase": phrase}}
-
-
-def _operand(operand: Operand) -> Any:
-    match operand:
-        case Field():
-            return {"field": operand_text(operand)}
-        case Arith(op, left, right):
-            return {"arith": {"op": op, "left": _operand(left), "right": _operand(right)}}
-        case Literal(value):
-            return value

@@ -100,6 +100,18 @@ class DistinctModel(Model):
         )
 
 
+def _one_or_list(value: object) -> str:
+    return "<list>" if isinstance(value, list) else "<one>"
+
+
+DistinctsJson = Annotated[
+    Annotated[DistinctModel, Tag("<one>")]
+    | Annotated[list[DistinctModel], Tag("<list>"), Spec(max_length=_MAX_LISTED)],
+    Discriminator(_one_or_list),
+]
+"""One may stand without its list."""
+
+
 class RankModel(Model):
     proxima_score: str | None = None
 
@@ -112,7 +124,7 @@ class PlanModel(Model):
     filter_mode: OneOf["pre", "post"] = "pre"
     rank: RankModel = RankModel()
     sort: list[SortModel] = Spec([SortModel()], min_length=1, max_length=16)
-    distinct: DistinctModel | None = None
+    distinct: DistinctsJson | None = None
     aggregates: list[AggregateModel] = Spec([], max_length=_MAX_LISTED)
     offset: int = 0
     limit: int = 10
@@ -126,12 +138,16 @@ class PlanModel(Model):
             filter_mode=self.filter_mode,
             rank=Rank(self.rank.proxima_score),
             sort=tuple(key.to_key() for key in self.sort),
-            distinct=None if self.distinct is None else self.distinct.to_distinct(),
+            distinct=self._distincts(),
             aggregates=tuple(aggregate.to_aggregate() for aggregate in self.aggregates),
             offset=self.offset,
             limit=self.limit,
             output_fields=None if self.output_fields is None else tuple(self.output_fields),
         )
+
+    def _distincts(self) -> tuple[Distinct, ...]:
+        given = self.distinct if isinstance(self.distinct, list) else [self.distinct]
+        return tuple(distinct.to_distinct() for distinct in given if distinct is not None)
 
 
 def read_model(model: type[ModelT], body: Mapping[str, Any]) -> ModelT:

@@ -122,12 +122,12 @@ def _is_plain(plan: SearchPlan, schema: TableSchema) -> bool:
     """Whether an engine can sort and page by itself: by stored fields, and nothing else looks at the rows."""
     fields = [key.by for key in plan.sort if key.by is not None]
     plain = all(isinstance(by, Field) and not schema.fields[by.name].multi_value for by in fields)
-    return plain and plan.distinct is None and not plan.aggregates
+    return plain and not plan.distinct and not plan.aggregates
 
 
 def _as_found(plan: SearchPlan, source: Source, schema: TableSchema) -> Nearest | None:
     """The source where an engine's own order, best score first and then by key, is the order asked for."""
-    if not isinstance(source, Nearest) or plan.distinct is not None or plan.aggregates:
+    if not isinstance(source, Nearest) or plan.distinct or plan.aggregates:
         return None
     smaller_first = plan.rank.proxima_index is not None and is_distance(source.term.index, schema)
     best_first = len(plan.sort) == 1 and plan.sort[0].by is None and plan.sort[0].descending != smaller_first
@@ -143,10 +143,10 @@ def _columns(plan: SearchPlan) -> tuple[str, ...]:
 def _parts(plan: SearchPlan) -> Iterator[Expr | Operand]:
     """Every condition and operand that the pool stage computes."""
     yield from (key.by for key in plan.sort if key.by is not None)
-    if plan.distinct is not None:
-        yield plan.distinct.key
-        if plan.distinct.filter is not None:
-            yield plan.distinct.filter
+    for distinct in plan.distinct:
+        yield distinct.key
+        if distinct.filter is not None:
+            yield distinct.filter
     for aggregate in plan.aggregates:
         yield from aggregate.keys
         yield from (function.value for function in aggregate.functions if function.value is not None)

@@ -228,13 +228,12 @@ def _page(asked: Questions, pools: Mapping[Leaf, Pool]) -> tuple[list[PageRow], 
     frame = combine(asked.source, {leaf: pool.frame for leaf, pool in pools.items()}, schema)
     aggregations = tuple(aggregate(frame, spec, schema) for spec in plan.aggregates)
     rows = ordered(rank(frame, plan.rank, asked.weights, schema), plan.sort, schema)
-    if plan.distinct is not None:
-        rows = distinct_rows(rows, plan.distinct, plan.sort[0], schema)
-    if asked.paged:
-        (pool,) = pools.values()
-        total = pool.matched
-    else:
-        total = rows.height if plan.distinct is not None and plan.distinct.update_total else frame.height
+    # An engine that pages gives one pool, and no distinct goes over it.
+    total = sum(pool.matched for pool in pools.values()) if asked.paged else frame.height
+    for distinct in plan.distinct:
+        kept = distinct_rows(rows, distinct, plan.sort[0], schema)
+        total -= rows.height - kept.height if distinct.update_total else 0
+        rows = kept
     return page(rows, plan.sort, plan.offset, plan.limit, schema), total, aggregations
 
 

@@ -89,8 +89,9 @@ def test_a_plan_that_fits_is_taken_as_it_is(case):
         {"filter": Compare("=", Arith("+", Literal(math.nan, HERE), STOCK), STOCK)},
         {"sort": (SortKey(SIZES, descending=True, span=HERE),)},
         {"sort": (SortKey(Literal(1, HERE), descending=True),)},
-        {"distinct": Distinct(TITLE, count=0, span=HERE)},
-        {"distinct": Distinct(TITLE, grades=(math.inf,), span=HERE)},
+        {"distinct": (Distinct(TITLE, count=0, span=HERE),)},
+        {"distinct": (Distinct(TITLE, grades=(math.inf,), span=HERE),)},
+        {"distinct": (Distinct(TITLE), Distinct(STOCK), Distinct(TITLE, span=HERE))},
         {"aggregates": (Aggregate((), (ONE,), span=HERE),)},
         {"aggregates": (Aggregate((TITLE,), (), span=HERE),)},
         {"aggregates": (Aggregate((STOCK,), (ONE,), ranges=(math.nan,), span=HERE),)},
@@ -128,7 +129,7 @@ def nested(levels):
     [
         lambda operand: {"filter": Compare("=", Literal(1), operand)},
         lambda operand: {"sort": (SortKey(operand, descending=True),)},
-        lambda operand: {"distinct": Distinct(operand)},
+        lambda operand: {"distinct": (Distinct(operand),)},
         lambda operand: {"aggregates": (Aggregate((operand,), (ONE,)),)},
         lambda operand: {"aggregates": (Aggregate((TITLE,), (AggregateFunction("sum", operand),)),)},
     ],
@@ -149,7 +150,7 @@ WIDE = Or((Exists(STOCK),) * (MAX_CONDITIONS // 2))
         {"filter": Or((Not(Compare("=", STOCK, Literal(1))),) * (MAX_CONDITIONS // 2))},
         {"filter": Or((Compare("=", STOCK, nested(4)),) * (MAX_CONDITIONS // 8))},
         {"filter": In(STOCK, (Literal(1),) * MAX_CONDITIONS)},
-        {"filter": WIDE, "distinct": Distinct(TITLE, filter=WIDE)},
+        {"filter": WIDE, "distinct": (Distinct(TITLE, filter=WIDE),)},
         {"aggregates": (Aggregate((TITLE,), (ONE,), filter=WIDE),) * 2},
         {"aggregates": (Aggregate((nested(60),) * 4, (AggregateFunction("sum", nested(60)),) * 16),) * 16},
     ],
@@ -168,8 +169,8 @@ def test_all_terms_count_together():
 def test_literals_inside_distinct_and_aggregates_are_typed():
     text, typed = In(STOCK, (Literal("7"),)), In(STOCK, (Literal(7),))
     aggregate = Aggregate((TITLE,), (ONE,), filter=text)
-    plan = bound(distinct=Distinct(TITLE, filter=text), aggregates=(aggregate,))
-    assert plan.distinct == Distinct(TITLE, filter=typed)
+    plan = bound(distinct=(Distinct(TITLE, filter=text),), aggregates=(aggregate,))
+    assert plan.distinct == (Distinct(TITLE, filter=typed),)
     assert plan.aggregates == (replace(aggregate, filter=typed),)
 
 

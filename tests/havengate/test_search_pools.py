@@ -1,5 +1,7 @@
 """What becomes of a pool in a search: totals, aggregates, distinct and sorting, over the embedded engine."""
 
+from dataclasses import replace
+
 import pytest
 from support import photo_row
 
@@ -38,15 +40,26 @@ def found(services, query=None, **plan):
 
 
 def test_rounds_come_before_pages(services):
-    assert found(services, distinct=BY_CATEGORY)[0] == ["1", "3", "6", "2", "4", "5"]
-    assert found(services, distinct=BY_CATEGORY, offset=2, limit=2)[0] == ["6", "2"]
+    assert found(services, distinct=(BY_CATEGORY,))[0] == ["1", "3", "6", "2", "4", "5"]
+    assert found(services, distinct=(BY_CATEGORY,), offset=2, limit=2)[0] == ["6", "2"]
 
 
 def test_dropped_rows_leave_the_total_only_where_that_is_asked(services):
     for update_total, total in ((False, 6), (True, 3)):
         spec = Distinct(Field("cate_id"), reserved=False, update_total=update_total)
-        keys, result = found(services, distinct=spec)
+        keys, result = found(services, distinct=(spec,))
         assert (keys, result.total) == (["1", "3", "6"], total)
+
+
+def test_a_distinct_goes_over_what_the_one_before_it_left(services):
+    one_each = Distinct(Field("cate_id"), reserved=False)
+    odd_and_even = Distinct(Arith("&", Field("id"), Literal(1)), reserved=False)
+    for totals, total in (((False, False), 6), ((True, False), 3), ((False, True), 5), ((True, True), 2)):
+        both = tuple(
+            replace(spec, update_total=flag) for spec, flag in zip((one_each, odd_and_even), totals, strict=True)
+        )
+        keys, result = found(services, distinct=both)
+        assert (keys, result.total) == (["1", "6"], total)
 
 
 def test_groups_are_those_of_the_whole_pool(services):
@@ -54,7 +67,7 @@ def test_groups_are_those_of_the_whole_pool(services):
         (Field("cate_id"),), (AggregateFunction("count"), AggregateFunction("sum", Field("price"))), max_group=1
     )
     spec = Distinct(Field("cate_id"), reserved=False, update_total=True)
-    _, result = found(services, distinct=spec, aggregates=(by_category,), limit=1)
+    _, result = found(services, distinct=(spec,), aggregates=(by_category,), limit=1)
     (answer,) = result.aggregations
     assert (answer.aggregate, answer.groups, answer.total) == (by_category, (Group((2,), (3, 4.0)),), 2)
 
@@ -70,7 +83,7 @@ def test_the_pool_of_a_vector_term_is_what_is_grouped(services):
 def test_rounds_and_groups_are_made_of_a_pool_that_comes_in_the_order_asked_for(services):
     nearest, best_first = VectorTerm("vector", TextPayload("red"), n=6), (SortKey(None, descending=True),)
     one_each = Distinct(Field("cate_id"), reserved=False)
-    keys, result = found(services, nearest, sort=best_first, distinct=one_each)
+    keys, result = found(services, nearest, sort=best_first, distinct=(one_each,))
     assert [sorted(keys), result.total] == [["1", "4", "6"], 6]
     by_category = Aggregate((Field("cate_id"),), (AggregateFunction("count"),))
     _, result = found(services, nearest, sort=best_first, aggregates=(by_category,))
@@ -93,6 +106,6 @@ def test_more_rows_than_the_gateway_sorts_itself_are_refused(with_settings):
     limited = with_settings(limits={"rows": 5})
     assert found(limited)[1].total == 6
     with pytest.raises(RequestError) as caught:
-        found(limited, distinct=BY_CATEGORY)
+        found(limited, distinct=(BY_CATEGORY,))
     assert caught.value.code is HaCode.OVER_RETURN_HITS_LIMIT
-    assert found(limited, distinct=BY_CATEGORY, filter=Compare(">", Field("id"), Literal(1)))[1].total == 5
+    assert found(limited, distinct=(BY_CATEGORY,), filter=Compare(">", Field("id"), Literal(1)))[1].total == 5
