@@ -11,13 +11,17 @@ from havengate.types import (
     And,
     Arith,
     ArithOp,
+    AtLeast,
+    Call,
     Compare,
     CompareOp,
     Contains,
     Exists,
     Expr,
     Field,
+    FunctionName,
     In,
+    InPolygon,
     Literal,
     Match,
     Not,
@@ -27,6 +31,7 @@ from havengate.types import (
 )
 
 MAX_ITEMS = 10_000
+MAX_ARGUMENTS = 16
 ScalarJson = StrictStr | StrictInt | FiniteFloat
 NumberJson = StrictInt | FiniteFloat
 
@@ -73,33 +78,71 @@ class ArithModel(Model):
         return Arith(self.arith.op, operand_of(self.arith.left), operand_of(self.arith.right))
 
 
+class CallPartsModel(Model):
+    name: FunctionName
+    args: Annotated[list[OperandJson], Spec(max_length=MAX_ARGUMENTS)]
+
+
+class CallModel(Model):
+    call: CallPartsModel
+
+    def to_operand(self) -> Call:
+        return Call(self.call.name, tuple(operand_of(arg) for arg in self.call.args))
+
+
 def _form(value: object) -> str | None:
     """The tag of an operand's form; tags in angle brackets are left out of an error's path."""
     if isinstance(value, dict):
-        return "<arith>" if "arith" in value else "<field>"
+        return _computed(value) or "<field>"
     return "<scalar>" if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+
+
+def _computed(value: dict[object, object]) -> str | None:
+    return "<arith>" if "arith" in value else "<call>" if "call" in value else None
 
 
 OperandJson = Annotated[
     Annotated[FieldModel, Tag("<field>")]
     | Annotated[ArithModel, Tag("<arith>")]
+    | Annotated[CallModel, Tag("<call>")]
     | Annotated[ScalarJson, Tag("<scalar>")],
     Discriminator(
         _form,
         custom_error_type="operand",
-        custom_error_message='a text, a number, {"field": …} or {"arith": …} is needed',
+        custom_error_message='a text, a number, {"field": …}, {"arith": …} or {"call": …} is needed',
     ),
 ]
 
 
-def operand_of(value: FieldModel | ArithModel | str | float) -> Operand:
+def operand_of(value: FieldModel | ArithModel | CallModel | str | float) -> Operand:
     match value:
         case FieldModel():
             return value.to_field()
-        case ArithModel():
+        case ArithModel() | CallModel():
             return value.to_operand()
         case _:
             return Literal(value)
+
+
+def _by_form(value: object) -> str | None:
+    if isinstance(value, dict):
+        return _computed(value) or "<arith>"
+    return "<field>" if isinstance(value, str) else None
+
+
+ByJson = Annotated[
+    Annotated[str, Tag("<field>")] | Annotated[ArithModel, Tag("<arith>")] | Annotated[CallModel, Tag("<call>")],
+    Discriminator(
+        _by_form,
+        custom_error_type="by",
+        custom_error_message='the name of a field, {"arith": …} or {"call": …} is needed',
+    ),
+]
+"""What to sort, group or compute by; unlike an operand's, a text here names a field."""
+
+
+def by_of(value: str | ArithModel | CallModel) -> Operand:
+    return field_of(value) if isinstance(value, str) else value.to_operand()
 
 
 class CompareModel(Model):
@@ -149,6 +192,44 @@ class MatchModel(FieldModel):
         return Match(self.to_field(), self.text, self.phrase)
 
 
+class AtLeastModel(Model):
+    count: int = Spec(ge=0)
+    items: Annotated[list[ExprModel], Spec(min_length=1, max_length=MAX_ITEMS)]
+
+    def to_expr(self) -> AtLeast[Expr]:
+        return AtLeast(tuple(item.to_expr() for item in self.items), self.count)
+
+
+def _polygon_form(value: object) -> str | None:
+    return "<field>" if isinstance(value, dict) else "<corners>" if isinstance(value, list) else None
+
+
+PolygonJson = Annotated[
+    Annotated[FieldModel, Tag("<field>")] | Annotated[list[NumberJson], Spec(max_length=MAX_ITEMS), Tag("<corners>")],
+    Discriminator(
+        _polygon_form,
+        custom_error_type="polygon",
+        custom_error_message='numbers x0, y0, x1, y1, … or {"field": …} are needed',
+    ),
+]
+
+
+class InPolygonModel(Model):
+    x: OperandJson
+    y: OperandJson
+    polygon: PolygonJson
+    edge: bool = False
+
+    def to_expr(self) -> InPolygon:
+        polygon = self.polygon
+        return InPolygon(
+            operand_of(self.x),
+            operand_of(self.y),
+            polygon.to_field() if isinstance(polygon, FieldModel) else tuple(Literal(number) for number in polygon),
+            self.edge,
+        )
+
+
 class ExprModel(OneKind):
     compare: CompareModel | None = None
     member: InModel | None = Spec(None, alias="in")
@@ -156,6 +237,8 @@ class ExprModel(OneKind):
     contains: ContainsModel | None = None
     exists: ExistsModel | None = None
     match: MatchModel | None = None
+    atleast: AtLeastModel | None = None
+    in_polygon: InPolygonModel | None = None
     negated: ExprModel | None = Spec(None, alias="not")
     all_of: list[ExprModel] | None = Spec(None, alias="and", min_length=1, max_length=MAX_ITEMS)
     any_of: list[ExprModel] | None = Spec(None, alias="or", min_length=1, max_length=MAX_ITEMS)
@@ -165,7 +248,28 @@ class ExprModel(OneKind):
             return Not(self.negated.to_expr())
         if self.all_of is not None:
             return And(tuple(item.to_expr() for item in self.all_of))
-        for leaf in (self.compare, self.member, self.range, self.contains, self.exists, self.match):
-            if leaf is not None:
-                return leaf.to_expr()
+        whole = (self.compare, self.member, self.range, self.contains, self.exists, self.match)
+        for node in (*whole, self.atleast, self.in_polygon):
+            if node is not None:
+                return node.to_expr()
         return Or(tuple(item.to_expr() for item in self.any_of or ()))
+
+
+def _value_form(value: object) -> str | None:
+    condition = isinstance(value, dict) and not value.keys() & {"field", "arith", "call"}
+    return "<condition>" if condition else _form(value)
+
+
+ValueJson = Annotated[
+    Annotated[FieldModel, Tag("<field>")]
+    | Annotated[ArithModel, Tag("<arith>")]
+    | Annotated[CallModel, Tag("<call>")]
+    | Annotated[ScalarJson, Tag("<scalar>")]
+    | Annotated[ExprModel, Tag("<condition>")],
+    Discriminator(_value_form, custom_error_type="value", custom_error_message="an operand or a condition is needed"),
+]
+"""A value or a truth."""
+
+
+def value_of(value: FieldModel | ArithModel | CallModel | ExprModel | str | float) -> Operand | Expr:
+    return value.to_expr() if isinstance(value, ExprModel) else operand_of(value)
