@@ -28,6 +28,16 @@ def any_of(clauses: Iterable[Clause]) -> Clause:
     return merged[0] if len(merged) == 1 else {"bool": {"should": merged}}
 
 
+def at_least(clauses: Sequence[Clause], count: int) -> Clause:
+    """Holds where ``count`` of the clauses do, or more; one that stands there twice counts twice."""
+    possible = [clause for clause in clauses if clause != NONE]
+    if count <= 0:
+        return {"match_all": {}}
+    if count > len(possible):
+        return NONE
+    return {"bool": {"should": possible, "minimum_should_match": count}}
+
+
 def one_of(field: str, values: Sequence[Any]) -> Clause:
     """``field`` equals one of the values."""
     if len(values) == 1:

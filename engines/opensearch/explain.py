@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from engines.checks import check_rows_query
 from engines.contract import PoolQuery
 from engines.opensearch import bodies
-from engines.opensearch.pool import checked, exact_rows, first_bodies, graph_suffices
+from engines.opensearch.pool import checked, exact_rows, graph_suffices
+from engines.opensearch.pool_bodies import PoolBodies
 from engines.opensearch.rows import page_size
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def _requests(schema: TableSchema, query: PoolQuery | RowsQuery) -> Mapping[str,
         check_rows_query(query, schema)
         return {"rows": bodies.matching(schema, query, page_size(query))}
     query = checked(schema, query)
-    return {**first_bodies(schema, query), "exact": bodies.exact(schema, query)}
+    asked = PoolBodies(schema, query)
+    return {**asked.first(), "exact": asked.exact()}
 
 
 def _profiles(

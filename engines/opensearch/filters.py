@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from engines.checks import DEEPEST, flipped, range_spec_of, require_operator, single_spec_of, spec_of
 from engines.opensearch import scripts
 from engines.opensearch.comparisons import between, equals, ordered, path, present
-from engines.opensearch.dsl import Clause, all_of, any_of, but_not
+from engines.opensearch.dsl import Clause, all_of, any_of, at_least, but_not
 from engines.opensearch.operands import literal_beside, program
 from engines.opensearch.texts import contains, match_words
 from havengate.codes import HaCode
@@ -20,6 +20,7 @@ from havengate.errors import RequestError
 from havengate.types import (
     And,
     Arith,
+    AtLeast,
     Compare,
     CompareOp,
     Contains,
@@ -61,8 +62,18 @@ def _compile(node: Expr, schema: TableSchema, *, truth: bool, depth: int) -> Cla
             joined = all_of if isinstance(node, And) == truth else any_of
             told = _telling(items) if isinstance(node, And) and truth else items
             return joined([_compile(item, schema, truth=truth, depth=depth - 1) for item in told])
+        case AtLeast(items, count):
+            # An item that is missing does not hold: only what is true is counted.
+            held = at_least([_compile(item, schema, truth=True, depth=depth - 1) for item in items], count)
+            return _two_valued(held, truth=truth)
         case Not(item):
             return _compile(item, schema, truth=not truth, depth=depth - 1)
+        case _:
+            return _condition(node, schema, truth=truth)
+
+
+def _condition(node: Expr, schema: TableSchema, *, truth: bool) -> Clause:
+    match node:
         case Compare():
             require_operator(node.op)
             return _compare(node, schema, truth=truth)

@@ -7,8 +7,9 @@ from itertools import compress
 from typing import TYPE_CHECKING
 
 from engines.checks import check_columns, check_query, index_of
-from engines.opensearch import bodies, hits
+from engines.opensearch import hits
 from engines.opensearch.mapping import WINDOW
+from engines.opensearch.pool_bodies import FITS, PoolBodies
 from engines.opensearch.searches import total
 from havengate.codes import HaCode
 from havengate.errors import RequestError
@@ -34,7 +35,7 @@ the true ones.
 def nearest_rows(searches: Searches, alias: str, schema: TableSchema, query: PoolQuery) -> Pool:
     """The pool of ``query``. Raises RequestError for what the table lacks and for vectors that do not fit."""
     query = checked(schema, query)
-    found, matched, strategy = _search(searches, alias, schema, query)
+    found, matched, strategy = _search(searches, alias, query, PoolBodies(schema, query))
     distance = schema.vector_indexes[query.index].distance
     passing = _passing(found, query)
     # The counts are searches of their own moments, and writers go on between: what was found is surely there.
@@ -55,27 +56,27 @@ def checked(schema: TableSchema, query: PoolQuery) -> PoolQuery:
     return query if query.filter is not None else replace(query, filter_mode="pre")
 
 
-def _search(searches: Searches, alias: str, schema: TableSchema, query: PoolQuery) -> tuple[Hits, int, Strategy]:
+def _search(searches: Searches, alias: str, query: PoolQuery, bodies: PoolBodies) -> tuple[Hits, int, Strategy]:
     """The n best, how many rows match, and how the n best were made sure."""
-    base_clause, few = bodies.base(schema, query), exact_rows(query)
-    if query.filter_mode == "pre" and searches.sizes.were_few(alias, base_clause, few):
+    few = exact_rows(query)
+    if query.filter_mode == "pre" and searches.sizes.were_few(alias, bodies.base, few):
         try:
-            whole = searches.one(alias, bodies.exact(schema, query))
+            whole = searches.one(alias, bodies.exact())
         except Exception:
             # There may be too many by now to be looked through in time: the next search must not try again.
-            searches.sizes.forget(alias, base_clause)
+            searches.sizes.forget(alias, bodies.base)
             raise
-        searches.sizes.learn(alias, base_clause, total(whole))
+        searches.sizes.learn(alias, bodies.base, total(whole))
         return whole["hits"]["hits"], total(whole), "exact"
-    near, *counts = searches.several(alias, list(first_bodies(schema, query).values()))
+    near, *counts = searches.several(alias, list(bodies.first().values()))
     base, matched = total(counts[0]), total(counts[-1])
-    searches.sizes.learn(alias, base_clause, base)
+    searches.sizes.learn(alias, bodies.base, base)
     found = near["hits"]["hits"]
     if graph_suffices(query, base, len(found)):
         if _crowded(found):
-            found = searches.one(alias, bodies.approximate(schema, query, widest=True))["hits"]["hits"]
+            found = searches.one(alias, bodies.approximate(widest=True))["hits"]["hits"]
         return found, matched, "ann"
-    whole = searches.one(alias, bodies.exact(schema, query))
+    whole = searches.one(alias, bodies.exact())
     if query.filter_mode == "pre":
         matched = total(whole)
     return whole["hits"]["hits"], matched, "exact" if base <= few else "ann+exact"
@@ -96,14 +97,8 @@ def exact_rows(query: PoolQuery) -> int:
     return min(EXACT_ROWS, EXACT_NUMBERS // query.vectors.size)
 
 
-def first_bodies(schema: TableSchema, query: PoolQuery) -> dict[str, bodies.Body]:
-    """The searches of the first round trip, by name."""
-    first = {"approximate": bodies.approximate(schema, query), "count_base": bodies.count_base(schema, query)}
-    return first | ({"count_matched": bodies.count_matched(schema, query)} if query.filter_mode == "post" else {})
-
-
 def _passing(found: Hits, query: PoolQuery) -> list[bool]:
-    return hits.held(found, bodies.FITS) if query.filter_mode == "post" else [True] * len(found)
+    return hits.held(found, FITS) if query.filter_mode == "post" else [True] * len(found)
 
 
 def _near(found: Hits, query: PoolQuery, distance: DistanceType) -> list[bool]:

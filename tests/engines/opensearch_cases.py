@@ -14,10 +14,12 @@ from engines.opensearch import bodies
 from engines.opensearch.documents import document
 from engines.opensearch.filters import compile_filter
 from engines.opensearch.mapping import index_body
+from engines.opensearch.pool_bodies import PoolBodies
 from havengate.settings import EngineSettings
 from havengate.types import (
     And,
     Arith,
+    AtLeast,
     Compare,
     Contains,
     Exists,
@@ -95,6 +97,9 @@ FILTERS = {
     "not_exists": Not(Exists(Field("s"))),
     "match": Match(Field("title"), "红色头盔 XL"),
     "match_phrase": Match(Field("titles"), "red helmet", phrase=True),
+    "at_least": AtLeast((compare("i64", "=", 1), compare("i64", "=", 2), Not(compare("s", "=", "x"))), 2),
+    "not_at_least": Not(AtLeast((compare("i64", "=", 1), Match(Field("title"), "头盔")), 2)),
+    "at_least_of_too_few": AtLeast((compare("i8", ">", 1000), compare("i64", "=", 1)), 2),
     "match_nothing": Match(Field("title"), "..."),
     "not_match": Not(Match(Field("title"), "...")),
     "arithmetic": Compare(">", Arith("/", Arith("+", Field("i64"), Literal(1)), Field("u64")), Literal(2**63)),
@@ -119,22 +124,20 @@ def cases():
     yield "mapping_graph_of_the_schema", index_body(make_spec("t", with_graph(TWO_SPACES)), "havengate-t", settings)
     for name, expression in FILTERS.items():
         yield f"filter_{name}", compile_filter(expression, SCHEMA)
-    yield "pool_approximate", bodies.approximate(SCHEMA, query((1, 0.5), n=3))
-    yield "pool_approximate_filtered", bodies.approximate(SCHEMA, query((1, 0.5), n=100, filter=SMALL, columns=("s",)))
-    yield "pool_approximate_post", bodies.approximate(SCHEMA, query((1, 0.5), filter=SMALL, filter_mode="post"))
-    yield "pool_several_vectors", bodies.approximate(SCHEMA, query((1, 0), (0, 1), n=5000, index="other"))
-    yield "pool_exact", bodies.exact(SCHEMA, query((1, 0.5), filter=SMALL))
-    yield "count_base_post", bodies.count_base(SCHEMA, query((1, 0.5), filter=SMALL, filter_mode="post"))
-    yield "count_matched", bodies.count_matched(SCHEMA, query((1, 0.5), filter=SMALL))
+    yield "pool_approximate", PoolBodies(SCHEMA, query((1, 0.5), n=3)).approximate()
     yield (
-        "pool_within",
-        bodies.approximate(SCHEMA, query((1, 0.5), within=compare("i64", "=", 1), filter=SMALL, filter_mode="post")),
+        "pool_approximate_filtered",
+        PoolBodies(SCHEMA, query((1, 0.5), n=100, filter=SMALL, columns=("s",))).approximate(),
     )
-    yield (
-        "count_base_within",
-        bodies.count_base(SCHEMA, query((1, 0.5), within=compare("i64", "=", 1), filter=SMALL, filter_mode="post")),
-    )
-    yield "pool_marks", bodies.approximate(SCHEMA, query((1, 0.5), marks=(SMALL, Match(Field("title"), "头盔"))))
+    yield "pool_approximate_post", PoolBodies(SCHEMA, query((1, 0.5), filter=SMALL, filter_mode="post")).approximate()
+    yield "pool_several_vectors", PoolBodies(SCHEMA, query((1, 0), (0, 1), n=5000, index="other")).approximate()
+    yield "pool_exact", PoolBodies(SCHEMA, query((1, 0.5), filter=SMALL)).exact()
+    yield "count_base_post", PoolBodies(SCHEMA, query((1, 0.5), filter=SMALL, filter_mode="post")).count_base()
+    yield "count_matched", PoolBodies(SCHEMA, query((1, 0.5), filter=SMALL)).count_matched()
+    within = query((1, 0.5), within=compare("i64", "=", 1), filter=SMALL, filter_mode="post")
+    yield "pool_within", PoolBodies(SCHEMA, within).approximate()
+    yield "count_base_within", PoolBodies(SCHEMA, within).count_base()
+    yield "pool_marks", PoolBodies(SCHEMA, query((1, 0.5), marks=(SMALL, Match(Field("title"), "头盔")))).approximate()
     yield "filter_long_text", compile_filter(compare("m", "<", "x" * 500, "k"), SCHEMA)
     yield "rows", bodies.matching(SCHEMA, RowsQuery(), 10)
     yield "rows_filtered_later_page", bodies.matching(SCHEMA, RowsQuery(SMALL), 10_000, after=[5])

@@ -97,7 +97,7 @@ def test_rows_that_share_their_vector_with_many_do_not_hide_the_next(engine, mon
 
 def test_a_graph_that_came_up_short_is_mended(clustered, monkeypatch):
     monkeypatch.setattr("engines.opensearch.pool.EXACT_ROWS", 0)
-    monkeypatch.setattr("engines.opensearch.bodies.WINDOW", 5)
+    monkeypatch.setattr("engines.opensearch.pool_bodies.WINDOW", 5)
     pool = clustered.pool("t", PoolQuery("vector", np.zeros((1, DIMENSION), np.float32), 40))
     assert (pool.frame.height, pool.matched, pool.strategy) == (40, ROWS, "ann+exact")
 

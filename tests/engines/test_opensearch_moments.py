@@ -9,8 +9,9 @@ import pytest
 from engine_samples import keys, make_row, make_schema, make_spec, query
 
 from engines.contract import RowsQuery
-from engines.opensearch import bodies, pool
+from engines.opensearch import pool
 from engines.opensearch.engine import OpenSearchEngine
+from engines.opensearch.pool_bodies import FITS
 from engines.opensearch.sizes import Sizes
 from havengate.errors import RequestError
 from havengate.settings import EngineSettings
@@ -25,7 +26,7 @@ def answer(total, found=0, passing=0):
         {
             "_source": {"row": json.dumps({"id": key})},
             "sort": [float(key), key],
-            "matched_queries": [bodies.FITS] if key < passing else [],
+            "matched_queries": [FITS] if key < passing else [],
         }
         for key in range(found)
     ]

@@ -8,8 +8,9 @@ import pytest
 from engine_samples import compare, keys, make_row, make_schema, make_spec, query
 from opensearchpy import exceptions
 
-from engines.opensearch import bodies, pool
+from engines.opensearch import pool
 from engines.opensearch.engine import OpenSearchEngine
+from engines.opensearch.pool_bodies import PoolBodies
 from engines.opensearch.sizes import Sizes
 from havengate.settings import EngineSettings
 
@@ -82,8 +83,8 @@ class Growing:
 
 def test_a_hint_that_became_too_dear_is_given_up():
     schema, asked = make_schema(), query((0, 0), n=3)
-    searches = Growing()
-    searches.sizes.learn("t", bodies.base(schema, asked), 3)
+    searches, base = Growing(), PoolBodies(schema, asked).base
+    searches.sizes.learn("t", base, 3)
     with pytest.raises(exceptions.ConnectionTimeout):
         pool.nearest_rows(searches, "t", schema, asked)
-    assert not searches.sizes.were_few("t", bodies.base(schema, asked), 10**9)
+    assert not searches.sizes.were_few("t", base, 10**9)
