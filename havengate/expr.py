@@ -84,7 +84,7 @@ FunctionName = OneOf["pow", "log", "fieldlen", "to_string", "string_replace", "d
 class Call:
     """A function of a row's values; havengate/functions.py says what each takes and gives.
 
-    Missing where an argument is, or where the result is NaN or infinite.
+    Missing where an argument is (``fieldlen`` is 0 there), or where the result is NaN or infinite.
     """
 
     name: FunctionName
@@ -153,10 +153,21 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class InPolygon:
-    """A point lies in a polygon; ``edge`` says whether its edge counts. Missing where a number is.
+    """A point lies in a polygon; ``edge`` says whether its edge counts.
 
     x, y      longitude and latitude, each a number of the row or a literal
     polygon   a multi-value number field, or literals: x0, y0, x1, y1 and so on, of at least three corners
+
+    Missing where x or y is, or where the field has no value; false where the field's values are no polygon: an odd
+    number of them, or fewer than six. All numbers become doubles first, and each operation rounds to a double. Of
+    each side from a corner (ax, ay) to the next one (bx, by), after the last corner comes the first::
+
+        c = (bx - ax) * (y - ay) - (by - ay) * (x - ax)
+        the point is on the side where c = 0, min(ax, bx) <= x <= max(ax, bx) and min(ay, by) <= y <= max(ay, by)
+        the side is crossed where (ay > y) != (by > y) and (c > 0) = (by > ay)
+
+    On any side the answer is ``edge``, else whether an odd number of sides is crossed. A corner given twice changes
+    nothing.
     """
 
     x: Operand
