@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from havengate.bind_expr import bind_expr, check_words, is_finite
 from havengate.codes import HaCode
@@ -12,6 +12,7 @@ from havengate.types import (
     MAX_N,
     And,
     AndNot,
+    AtLeast,
     BoolNode,
     Expr,
     Field,
@@ -41,8 +42,8 @@ def terms(node: BoolNode | None) -> Iterator[Term]:
             return
         case VectorTerm() | TextTerm() | NumberTerm():
             yield node
-        case And() | Or():
-            for item in node.items:
+        case And(items) | Or(items) | AtLeast(items):
+            for item in items:
                 yield from terms(item)
         case AndNot():
             yield from terms(node.keep)
@@ -62,8 +63,8 @@ def scored_terms(node: BoolNode | None) -> Iterator[VectorTerm]:
     match node:
         case AndNot():
             yield from scored_terms(node.keep)
-        case And() | Or():
-            for item in node.items:
+        case And(items) | Or(items) | AtLeast(items):
+            for item in items:
                 yield from scored_terms(item)
         case RankNode():
             for item in (node.keep, *node.boosts):
@@ -77,6 +78,7 @@ def check_query(node: BoolNode | None, schema: TableSchema) -> None:
     found = list(terms(node))
     if len(found) > MAX_TERMS:
         raise RequestError(f"{len(found)} terms, the most is {MAX_TERMS}", code=HaCode.QUERY_INVALID)
+    _check_counts(node)
     for term in found:
         match term:
             case VectorTerm():
@@ -85,6 +87,32 @@ def check_query(node: BoolNode | None, schema: TableSchema) -> None:
                 _check_text_term(term, schema)
             case NumberTerm():
                 _check_number_term(term, schema)
+
+
+def _check_counts(node: BoolNode | None) -> None:
+    """Of every AtLeast in the tree."""
+    nodes = [] if node is None else [node]
+    while nodes:
+        match nodes.pop():
+            case AtLeast(items, count, span):
+                _check_count(items, count, span)
+                nodes += items
+            case And(items) | Or(items):
+                nodes += items
+            case AndNot(keep, drop):
+                nodes += (keep, drop)
+            case RankNode(keep, boosts):
+                nodes += (keep, *boosts)
+
+
+def _check_count(items: Sequence[BoolNode], count: int, span: Span | None) -> None:
+    if not 1 <= count <= len(items):
+        message = f"at least {excerpt(str(count))} of {len(items)}: it must be 1 to {len(items)}"
+        raise RequestError(message, code=HaCode.QUERY_INVALID, span=span)
+    searched = next((term for item in items for term in vector_terms(item)), None)
+    if searched is not None and 1 < count < len(items):
+        message = f"index {searched.index!r} is searched by vectors: at least one or all of {len(items)}, not {count}"
+        raise RequestError(message, code=HaCode.INDEX_TYPE_INVALID, span=span or searched.span)
 
 
 def category_filter(term: VectorTerm, schema: TableSchema) -> Expr | None:
@@ -130,6 +158,7 @@ def _check_vector_term(term: VectorTerm, schema: TableSchema) -> None:
         raise RequestError(
             f"n is {excerpt(str(term.n))}, it must be 1 to {MAX_N}", code=HaCode.OVER_RETURN_HITS_LIMIT, span=term.span
         )
+    _check_weight(term)
     if term.score_threshold is not None and not math.isfinite(term.score_threshold):
         raise RequestError("sf must be a finite number", code=HaCode.QUERY_INVALID, span=term.span)
     match term.payload:
@@ -165,10 +194,22 @@ def _check_vectors(vectors: tuple[tuple[float, ...], ...], index: VectorIndex, s
 def _check_text_term(term: TextTerm, schema: TableSchema) -> None:
     index = _term_index(term, schema, "TEXT", "STRING")
     _check_weight(term)
+    if term.fields or term.all_fields:
+        _check_fields(term, index)
     if index.kind == "TEXT":
         check_words(term.text, term.span)
     elif not term.text:
         raise RequestError("the text to search for is empty", code=HaCode.NULL_QUERY, span=term.span)
+
+
+def _check_fields(term: TextTerm, index: TermIndex) -> None:
+    if len(index.fields) == 1:
+        message = f"index {term.index!r} has one field: none of several can be chosen"
+        raise RequestError(message, code=HaCode.INDEX_TYPE_INVALID, span=term.span)
+    for name in term.fields:
+        if name not in index.fields:
+            message = f"index {term.index!r} has no field {excerpt(name)!r}; it has: {', '.join(index.fields)}"
+            raise RequestError(message, code=HaCode.INDEX_FIELD_INVALID, span=term.span)
 
 
 def _check_number_term(term: NumberTerm, schema: TableSchema) -> None:
@@ -197,7 +238,7 @@ def _wrong_range(message: str, term: NumberTerm) -> RequestError:
     return RequestError(message, code=HaCode.NUMBER_RANGE_ERROR, span=term.span)
 
 
-def _check_weight(term: TextTerm | NumberTerm) -> None:
+def _check_weight(term: Term) -> None:
     if not (math.isfinite(term.weight) and term.weight >= 0):
         message = f"a weight is a finite number of at least 0, not {term.weight}"
         raise RequestError(message, code=HaCode.QUERY_INVALID, span=term.span)

@@ -17,6 +17,7 @@ from havengate.types import (
     Aggregate,
     And,
     AndNot,
+    AtLeast,
     BoolNode,
     Distinct,
     NumberTerm,
@@ -105,10 +106,10 @@ def _aggregate(aggregate: Aggregate) -> Json:
 
 def _node(node: BoolNode, whole: bool) -> Json:
     match node:
-        case And(items):
-            return {"and": [_node(item, whole) for item in items]}
-        case Or(items):
-            return {"or": [_node(item, whole) for item in items]}
+        case And(items) | Or(items):
+            return {"and" if isinstance(node, And) else "or": [_node(item, whole) for item in items]}
+        case AtLeast(items, count):
+            return {"atleast": {"count": count, "items": [_node(item, whole) for item in items]}}
         case AndNot(keep, drop):
             return {"andnot": [_node(keep, whole), _node(drop, whole)]}
         case RankNode(keep, boosts):
@@ -121,7 +122,10 @@ def _node(node: BoolNode, whole: bool) -> Json:
 
 def _weighed_term(term: TextTerm | NumberTerm) -> Json:
     if isinstance(term, TextTerm):
-        return {"text": {"index": term.index, "text": term.text, "phrase": term.phrase, "weight": term.weight}}
+        out: Json = {"index": term.index, "text": term.text, "phrase": term.phrase, "weight": term.weight}
+        if term.fields or term.all_fields:
+            out |= {"fields": list(term.fields), "all_fields": term.all_fields}
+        return {"text": out}
     return {"number": {"index": term.index, **ends_to_json(term, term.low, term.high), "weight": term.weight}}
 
 
@@ -133,6 +137,8 @@ def _vector_term(term: VectorTerm, whole: bool) -> Json:
         out["search_params"] = dict(term.search_params)
     if term.categories:
         out["categories"] = list(term.categories)
+    if term.weight != 1:
+        out["weight"] = term.weight
     return out
 
 

@@ -1,7 +1,8 @@
 """The pool stage, pure and shared by all engines: pools combined, sorted and paged.
 
-A row keeps one score per index, the vendor's number. OR keeps the better of two scores on one index, AND adds
-them, ANDNOT keeps those of its left side, and a boost's scores stand beside those of the query that it boosts.
+A row keeps one score per index, the vendor's number, and beside it what it adds to RANK. OR keeps the better of two
+scores on one index and the larger of what they add, AND sums up both; ANDNOT keeps those of its left side, and a
+boost's stand beside those of the query that it boosts.
 """
 
 from __future__ import annotations
@@ -12,8 +13,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from havengate.query_tree import Boost, Boosted, Either, Every, Leaf, Minus, Nearest, Rows, Source
-from havengate.rank import CLOSENESS, RANK, boost_of, index_of, is_distance, score_column, score_columns, similarity
-from havengate.types import FIELDS, KEY, PK, SCORE, Scalar, SearchPlan, SortKey, Value
+from havengate.rank import (
+    CLOSENESS,
+    RANK,
+    boost_of,
+    gain_column,
+    index_of,
+    is_distance,
+    score_column,
+    score_columns,
+    similarity,
+)
+from havengate.types import FIELDS, KEY, PK, SCORE, Scalar, SearchPlan, SortKey, Value, VectorTerm
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,7 +50,7 @@ def combine(source: Source, pools: Mapping[Leaf, pl.DataFrame], schema: TableSch
         case Rows():
             return pools[source]
         case Nearest(term):
-            return pools[source].rename({SCORE: score_column(term.index)})
+            return _scored(pools[source], term, schema)
         case Minus(keep, drop):
             return combine(keep, pools, schema).join(combine(drop, pools, schema).select(PK), on=PK, how="anti")
         case Boosted(keep, boosts):
@@ -52,11 +63,20 @@ def combine(source: Source, pools: Mapping[Leaf, pl.DataFrame], schema: TableSch
             return _merge(frames, schema, everywhere=isinstance(source, Every))
 
 
+def _scored(frame: pl.DataFrame, term: VectorTerm, schema: TableSchema) -> pl.DataFrame:
+    import polars as pl
+
+    column = score_column(term.index)
+    gain = term.weight * similarity(pl.col(SCORE), distance=is_distance(term.index, schema))
+    return frame.with_columns(gain.alias(gain_column(column))).rename({SCORE: column})
+
+
 def _boost_scores(boost: Boost, pools: Mapping[Leaf, pl.DataFrame], schema: TableSchema) -> pl.DataFrame:
     frame = combine(boost.source, pools, schema)
     scores = score_columns(frame)
     own = {name: score_column(index_of(name), boost.number) for name in scores if boost_of(name) == 0}
-    return frame.select(PK, *scores).rename(own)
+    own |= {gain_column(old): gain_column(new) for old, new in own.items()}
+    return frame.select(PK, *scores, *map(gain_column, scores)).rename(own)
 
 
 def _merge(frames: list[pl.DataFrame], schema: TableSchema, *, everywhere: bool) -> pl.DataFrame:
@@ -64,20 +84,27 @@ def _merge(frames: list[pl.DataFrame], schema: TableSchema, *, everywhere: bool)
 
     together = pl.concat(frames, how="diagonal")
     scores = score_columns(together)
-    merged = [_merged_score(name, schema, add=everywhere) for name in scores]
-    others = [pl.col(name).first() for name in together.columns if name not in scores and name != PK]
+    gains = list(map(gain_column, scores))
+    merged = [_total(name) if everywhere else _better(name, schema) for name in scores]
+    merged += [_total(name) if everywhere else pl.col(name).max() for name in gains]
+    kept = {PK, *scores, *gains}
+    others = [pl.col(name).first() for name in together.columns if name not in kept]
     grouped = together.group_by(PK).agg(*merged, *others, pl.len().alias(_SEEN))
     if everywhere:
         grouped = grouped.filter(pl.col(_SEEN) == len(frames))
     return grouped.drop(_SEEN)
 
 
-def _merged_score(column: str, schema: TableSchema, *, add: bool) -> pl.Expr:
+def _total(column: str) -> pl.Expr:
+    import polars as pl
+
+    return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum()).alias(column)
+
+
+def _better(column: str, schema: TableSchema) -> pl.Expr:
     import polars as pl
 
     score = pl.col(column)
-    if add:
-        return pl.when(score.count() > 0).then(score.sum()).alias(column)
     return score.min() if is_distance(index_of(column), schema) else score.max()
 
 
@@ -103,16 +130,19 @@ def sort_value(key: SortKey, schema: TableSchema) -> tuple[pl.Expr, pl.DataType]
     return (pl.col(RANK), pl.Float64()) if key.by is None else compile_value(key.by, schema)
 
 
-def page_as_found(frame: pl.DataFrame, index: str, plan: SearchPlan, schema: TableSchema) -> list[PageRow]:
+def page_as_found(frame: pl.DataFrame, term: VectorTerm, plan: SearchPlan, schema: TableSchema) -> list[PageRow]:
     """The plan's page of one term's pool, whose order is the answer's: most searches are such.
 
     Row by row, as each operation on a frame costs as much as all of this.
     """
     shown = frame.slice(plan.offset, plan.limit)
-    distance = is_distance(index, schema) and plan.rank.proxima_index is None
     rows = zip(shown[PK].to_list(), shown[FIELDS].to_list(), shown[SCORE].to_list(), strict=True)
+    if plan.rank.proxima_index is not None:
+        return [PageRow(pk, json.loads(fields), score, (score,)) for pk, fields, score in rows]
+    distance = is_distance(term.index, schema)
     return [
-        PageRow(pk, json.loads(fields), score, (similarity(score, distance=distance),)) for pk, fields, score in rows
+        PageRow(pk, json.loads(fields), score, (term.weight * similarity(score, distance=distance),))
+        for pk, fields, score in rows
     ]
 
 

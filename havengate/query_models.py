@@ -12,6 +12,7 @@ from havengate.types import (
     DEFAULT_N,
     And,
     AndNot,
+    AtLeast,
     BoolNode,
     NumberTerm,
     Or,
@@ -38,6 +39,7 @@ class VectorTermModel(Model):
     score_threshold: FiniteFloat | None = None
     search_params: dict[str, Any] = Spec({})
     categories: list[str] = Spec([])
+    weight: FiniteFloat = 1.0
 
     @model_validator(mode="after")
     def _one_payload(self) -> Self:
@@ -54,6 +56,7 @@ class VectorTermModel(Model):
             score_threshold=self.score_threshold,
             search_params=self.search_params,
             categories=tuple(self.categories),
+            weight=self.weight,
         )
 
     def _payload(self) -> Payload:
@@ -71,9 +74,11 @@ class TextTermModel(Model):
     text: str
     phrase: bool = False
     weight: FiniteFloat = 1.0
+    fields: list[str] = Spec([])
+    all_fields: bool = False
 
     def to_term(self) -> TextTerm:
-        return TextTerm(self.index, self.text, self.phrase, self.weight)
+        return TextTerm(self.index, self.text, self.phrase, self.weight, tuple(self.fields), self.all_fields)
 
 
 class NumberTermModel(Model):
@@ -88,12 +93,21 @@ class NumberTermModel(Model):
         return NumberTerm(self.index, self.low, self.high, self.include_low, self.include_high, self.weight)
 
 
+class AtLeastModel(Model):
+    count: int
+    items: list[NodeModel] = Spec(min_length=1, max_length=MAX_ITEMS)
+
+    def to_node(self) -> BoolNode:
+        return AtLeast(tuple(item.to_node() for item in self.items), self.count)
+
+
 class NodeModel(OneKind):
     vector: VectorTermModel | None = None
     text: TextTermModel | None = None
     number: NumberTermModel | None = None
     all_of: list[NodeModel] | None = Spec(None, alias="and", min_length=1, max_length=MAX_ITEMS)
     any_of: list[NodeModel] | None = Spec(None, alias="or", min_length=1, max_length=MAX_ITEMS)
+    atleast: AtLeastModel | None = None
     andnot: tuple[NodeModel, NodeModel] | None = Spec(None, strict=False)
     rank: list[NodeModel] | None = Spec(None, min_length=_KEEP_AND_BOOST, max_length=MAX_ITEMS)
 
@@ -101,6 +115,8 @@ class NodeModel(OneKind):
         for term in (self.vector, self.text, self.number):
             if term is not None:
                 return term.to_term()
+        if self.atleast is not None:
+            return self.atleast.to_node()
         if self.andnot is not None:
             keep, drop = self.andnot
             return AndNot(keep.to_node(), drop.to_node())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count as counting
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
@@ -16,6 +16,7 @@ from havengate.term_conditions import all_of, any_of, term_condition
 from havengate.types import (
     And,
     AndNot,
+    AtLeast,
     BoolNode,
     Expr,
     Not,
@@ -94,7 +95,7 @@ def reduce_tree(node: BoolNode | None, schema: TableSchema) -> Source:
 
     Raises RequestError for an unknown node or index.
     """
-    return Rows() if node is None else _reduce(node, schema, count(1))
+    return Rows() if node is None else _reduce(node, schema, counting(1))
 
 
 def leaves(source: Source) -> Iterator[Leaf]:
@@ -145,10 +146,8 @@ def _reduce(node: BoolNode, schema: TableSchema, numbers: Iterator[int]) -> Sour
             return Nearest(node)
         case TextTerm() | NumberTerm():
             return Rows((term_condition(node, schema),))
-        case And(items) if items:
-            return _every([_reduce(item, schema, numbers) for item in items])
-        case Or(items) if items:
-            return _either([_reduce(item, schema, numbers) for item in items])
+        case And(items) | Or(items) | AtLeast(items) if items:
+            return _joined(node, [_reduce(item, schema, numbers) for item in items])
         case AndNot(keep, drop):
             return _minus(_reduce(keep, schema, numbers), _reduce(drop, schema, numbers))
         case RankNode(keep, boosts):
@@ -156,6 +155,16 @@ def _reduce(node: BoolNode, schema: TableSchema, numbers: Iterator[int]) -> Sour
             return _boosted(kept, [_reduce(boost, schema, numbers) for boost in boosts], numbers)
         case _:
             raise RequestError(f"a query node without meaning: {excerpt(repr(node))}", code=HaCode.QUERY_INVALID)
+
+
+def _joined(node: And[BoolNode] | Or[BoolNode] | AtLeast[BoolNode], sources: list[Source]) -> Source:
+    match node:
+        case And():
+            return _every(sources)
+        case Or():
+            return _either(sources)
+        case AtLeast(_, count):
+            return _at_least(sources, count)
 
 
 def _every(sources: list[Source]) -> Source:
@@ -172,6 +181,16 @@ def _either(sources: list[Source]) -> Source:
     joined = [Rows((any_of([all_of(each.conditions) for each in rows]),))] if rows else []
     items = (*others, *joined)
     return items[0] if len(items) == 1 else Either(items)
+
+
+def _at_least(sources: list[Source], count: int) -> Source:
+    if count in (1, len(sources)):
+        return _either(sources) if count == 1 else _every(sources)
+    rows = [source for source in sources if isinstance(source, Rows)]
+    if len(rows) < len(sources):
+        message = f"at least {count} of {len(sources)} nodes with vectors among them"
+        raise RequestError(message, code=HaCode.INDEX_TYPE_INVALID)
+    return Rows((AtLeast(tuple(all_of(each.conditions) for each in rows), count),))
 
 
 def _minus(keep: Source, drop: Source) -> Source:
@@ -213,7 +232,7 @@ def _weighted(node: BoolNode, *, everywhere: bool) -> Iterator[tuple[TextTerm | 
         case And(items):
             for item in items:
                 yield from _weighted(item, everywhere=everywhere)
-        case Or(items):
+        case Or(items) | AtLeast(items):
             for item in items:
                 yield from _weighted(item, everywhere=everywhere and len(items) == 1)
         case AndNot(keep):

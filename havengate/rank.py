@@ -1,7 +1,8 @@
 """RANK: a similarity, larger is better, or the vendor's distance by formula.
 
-Without a formula it is the sum of 1/(1+distance) over the searched indexes with SquaredEuclidean, of the inner product
-itself with InnerProduct, of each boost's likewise, and of the weights of the text and number terms that a row matches.
+Without a formula it is the sum of each vector term's similarity times its weight, of the boosts' likewise, and of the
+weights of the text and number terms that a row matches. A similarity is 1/(1+distance) with SquaredEuclidean, the inner
+product itself with InnerProduct. Of terms on one index under OR the one that adds most counts.
 """
 
 from __future__ import annotations
@@ -23,12 +24,17 @@ CLOSENESS = "#closeness"
 
 Absent where no single score decides.
 """
-_OF = f"{SCORE}:"
+_OF, _GAIN = f"{SCORE}:", "#gain:"
 
 
 def score_column(index: str, boost: int = 0) -> str:
     """The column of the scores on an index, ``#score:<boost>:<index>``; boost 0 is the query itself."""
     return f"{_OF}{boost}:{index}"
+
+
+def gain_column(score: str) -> str:
+    """Beside a column of scores the one of what they add to RANK: similarities times their terms' weights."""
+    return _GAIN + score.removeprefix(_OF)
 
 
 def score_columns(frame: pl.DataFrame) -> list[str]:
@@ -62,7 +68,7 @@ def rank(frame: pl.DataFrame, formula: Rank, weights: Weights, schema: TableSche
     if formula.proxima_index is not None:
         chosen = pl.coalesce(name for name in scores if index_of(name) == formula.proxima_index)
         return frame.with_columns(chosen.alias(RANK), chosen.alias(SCORE))
-    parts = [similarity(pl.col(name), distance=is_distance(index_of(name), schema)) for name in scores]
+    parts = [pl.col(gain_column(name)) for name in scores]
     parts += [pl.when(f"{MARK}{place}").then(pl.lit(weight)) for place, (_, weight) in enumerate(weights.marks)]
     total = pl.sum_horizontal(*parts, pl.lit(weights.base), ignore_nulls=True)
     score = pl.coalesce(scores) if scores else pl.lit(None, pl.Float64)

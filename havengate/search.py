@@ -224,7 +224,7 @@ def _page(asked: Questions, pools: Mapping[Leaf, Pool]) -> tuple[list[PageRow], 
     plan, schema = asked.plan, asked.schema
     if asked.as_found is not None:
         found = pools[asked.as_found].frame
-        return page_as_found(found, asked.as_found.term.index, plan, schema), found.height, ()
+        return page_as_found(found, asked.as_found.term, plan, schema), found.height, ()
     frame = combine(asked.source, {leaf: pool.frame for leaf, pool in pools.items()}, schema)
     aggregations = tuple(aggregate(frame, spec, schema) for spec in plan.aggregates)
     rows = ordered(rank(frame, plan.rank, asked.weights, schema), plan.sort, schema)

@@ -18,7 +18,6 @@ from havengate.types import (
     NumberTerm,
     Or,
     Range,
-    Span,
     TextTerm,
 )
 from schemas.table import TableSchema, TermIndex
@@ -60,17 +59,20 @@ def _in_range(term: NumberTerm, field: Field) -> Expr:
 
 
 def _matching(term: TextTerm, index: TermIndex) -> Expr:
-    """Each phrase of the text in any of the index's fields."""
+    """Each phrase of the text in any of the fields asked for, or all of them in each field."""
+    fields = [Field(name, span=term.span) for name in term.fields or index.fields]
+    if term.all_fields:
+        return all_of([Match(field, term.text, term.phrase, term.span) for field in fields])
     sought = phrases(term.text, term.phrase)
-    if len(index.fields) == 1 or len(sought) <= 1:
-        return _anywhere(index, term.text, term.phrase, term.span)
+    if len(fields) == 1 or len(sought) <= 1:
+        return _anywhere(fields, term.text, term.phrase)
     texts = [" ".join(words) for words in sought]
     if any(phrases(text, True) != [words] for text, words in zip(texts, sought, strict=True)):
         # Only a folded word of more than 64 characters does not come back as itself.
         message = f"index {index.name!r} has several fields: a word of its query is too long"
         raise RequestError(message, code=HaCode.QUERY_INVALID, span=term.span)
-    return And(tuple(_anywhere(index, text, True, term.span) for text in texts), term.span)
+    return And(tuple(_anywhere(fields, text, True) for text in texts), term.span)
 
 
-def _anywhere(index: TermIndex, text: str, phrase: bool, span: Span | None) -> Expr:
-    return any_of([Match(Field(name, span=span), text, phrase, span) for name in index.fields])
+def _anywhere(fields: Sequence[Field], text: str, phrase: bool) -> Expr:
+    return any_of([Match(field, text, phrase, field.span) for field in fields])

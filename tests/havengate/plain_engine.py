@@ -6,7 +6,7 @@ import polars as pl
 
 from engines.contract import TableSpec
 from engines.frames.columns import columns
-from havengate.types import FIELDS, KEY, MARK, PK, SCORE, And, Compare, Exists, In, Match, Not, Or, Pool, Range
+from havengate.types import FIELDS, KEY, MARK, PK, SCORE, And, AtLeast, Compare, Exists, In, Match, Not, Or, Pool, Range
 from schemas.settings import TableSettings
 from schemas.table import FieldSpec, FieldType, TableSchema, TermIndex, VectorIndex
 
@@ -107,7 +107,7 @@ def holds(condition, row):
     return condition is None or truth(condition, row) is True
 
 
-def truth(condition, row):  # noqa: PLR0911  one for each kind
+def truth(condition, row):  # noqa: C901, PLR0911  one for each kind
     """True, False or None, as havengate.expr says."""
     match condition:
         case And(items):
@@ -116,6 +116,8 @@ def truth(condition, row):  # noqa: PLR0911  one for each kind
         case Or(items):
             found = [truth(item, row) for item in items]
             return True if True in found else None if None in found else False
+        case AtLeast(items, count):
+            return sum(truth(item, row) is True for item in items) >= count
         case Not(item):
             inner = truth(item, row)
             return None if inner is None else not inner

@@ -14,6 +14,7 @@ from havengate.types import (
     And,
     AndNot,
     Arith,
+    AtLeast,
     Compare,
     Contains,
     Distinct,
@@ -88,10 +89,11 @@ VECTOR_TERMS = st.builds(
     score_threshold=st.none() | FLOATS,
     search_params=st.dictionaries(NAMES, st.integers() | st.text(max_size=3), max_size=2),
     categories=st.lists(st.text(max_size=3), max_size=2).map(tuple),
+    weight=FLOATS,
 )
 TERMS = (
     VECTOR_TERMS
-    | st.builds(TextTerm, NAMES, st.text(max_size=5), st.booleans(), FLOATS)
+    | st.builds(TextTerm, NAMES, st.text(max_size=5), st.booleans(), FLOATS, several(NAMES, 0), st.booleans())
     | st.builds(NumberTerm, NAMES, st.none() | NUMBERS, st.none() | NUMBERS, st.booleans(), st.booleans(), FLOATS)
 )
 FILTERS = trees(CONDITIONS, lambda children: st.builds(Not, children))
@@ -118,6 +120,7 @@ PLANS = st.builds(
     | trees(
         TERMS,
         lambda children: st.builds(AndNot, children, children),
+        lambda children: st.builds(AtLeast, several(children), st.integers(0, 9)),
         lambda children: st.builds(RankNode, children, several(children)),
     ),
     filter=st.none() | FILTERS,

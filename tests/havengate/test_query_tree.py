@@ -14,6 +14,7 @@ from havengate.settings import LimitSettings
 from havengate.types import (
     And,
     AndNot,
+    AtLeast,
     Compare,
     Exists,
     Field,
@@ -49,6 +50,9 @@ def test_the_answer_is_what_the_tree_means(rows, tree, filtered):
     ranks = {str(key): judge.rank(tree, key, scores) for key, scores in answer.items()}
     assert {hit.pk: hit.sort_values[0] for hit in result.hits} == pytest.approx(ranks)
     assert result.total == len(ranks)
+    for hit in result.hits:
+        own = [score for (boost, _), (score, _) in answer[int(hit.pk)].items() if not boost]
+        assert hit.score in own or (not own and hit.score in [None, *(s for s, _ in answer[int(hit.pk)].values())])
     shown = [hit.sort_values[0] for hit in result.hits]
     assert shown == sorted(shown, reverse=True)
     asked = [query.index for query in engine.asked if hasattr(query, "index")]
@@ -119,6 +123,43 @@ def test_every_phrase_may_stand_in_any_field_of_a_pack():
     assert conditions(TextTerm("words", long)) == [(Or((Match(title, long), Match(body, long))),)]
     with pytest.raises(RequestError, match="too long"):
         conditions(TextTerm("words", f"x {long}"))
+
+
+def test_a_pack_may_be_narrowed_to_some_of_its_fields():
+    title, body = Field("title"), Field("body")
+    for text, phrase in (("x", False), ("x y", True)):
+        narrowed = TextTerm("words", text, phrase, fields=("body",))
+        assert conditions(narrowed) == [(Match(body, text, phrase),)]
+    every = TextTerm("words", "x y", fields=("body", "title"), all_fields=True)
+    assert conditions(every) == [(And((Match(body, "x y"), Match(title, "x y"))),)]
+
+
+def test_at_least_some_of_several_terms_is_one_condition():
+    tree = AtLeast((SHOP, SIZE, And((SHOP, SIZE))), 2)
+    assert conditions(tree) == [(AtLeast((IS_S, IS_LARGE, And((IS_S, IS_LARGE))), 2),)]
+    assert conditions(And((NEAR, tree))) == [conditions(tree)[0]]
+    assert conditions(AtLeast((NEAR, SHOP), 1)) == conditions(Or((NEAR, SHOP)))
+    assert conditions(AtLeast((NEAR, SHOP), 2)) == conditions(And((NEAR, SHOP)))
+    with pytest.raises(RequestError, match="vectors"):
+        conditions(AtLeast((NEAR, SHOP, SIZE), 2))
+
+
+def test_a_weight_multiplies_what_a_vector_term_adds_and_leaves_its_score():
+    rows = [{"id": 1, "near": [1.0, 0.0], "like": [1.0, 0.0]}, {"id": 2, "near": [0.0, 0.0]}]
+    light, heavy, none = (VectorTerm("near", NEAR.payload, weight=weight) for weight in (0.5, 3.0, 0.0))
+    other = VectorTerm("near", VectorPayload(((1.0, 0.0),)))
+    for tree, expected in (
+        (light, [("2", 0.0, 0.5), ("1", 1.0, 0.25)]),
+        (none, [("2", 0.0, 0.0), ("1", 1.0, 0.0)]),
+        (Or((light, heavy)), [("2", 0.0, 3.0), ("1", 1.0, 1.5)]),
+        (And((light, heavy)), [("2", 0.0, 3.5), ("1", 2.0, 1.75)]),
+        (Or((light, other)), [("1", 0.0, 1.0), ("2", 0.0, 0.5)]),
+        (RankNode(NEAR, (heavy,)), [("2", 0.0, 4.0), ("1", 1.0, 2.0)]),
+        (And((heavy, LIKE)), [("1", 1.0, 2.5)]),
+    ):
+        _, found = searcher(rows)
+        hits = found.search(SearchPlan("t", tree)).hits
+        assert [(hit.pk, hit.score, hit.sort_values[0]) for hit in hits] == expected
 
 
 def test_terms_that_every_row_matches_need_no_mark():

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from plain_engine import SCHEMA, has_words
 
-from havengate.types import And, AndNot, NumberTerm, Or, RankNode, TextTerm, VectorPayload, VectorTerm
+from havengate.types import And, AndNot, AtLeast, NumberTerm, Or, RankNode, TextTerm, VectorPayload, VectorTerm
 
 NUMBERS = st.integers(-3, 3)
 VECTORS = st.tuples(NUMBERS, NUMBERS).map(lambda pair: tuple(map(float, pair)))
@@ -26,6 +26,7 @@ NEAREST = st.builds(
     st.sampled_from(["near", "like"]),
     st.lists(VECTORS, min_size=1, max_size=2).map(lambda vectors: VectorPayload(tuple(vectors))),
     n=st.integers(1, 6),
+    weight=WEIGHTS,
 )
 PLAIN_TERMS = st.one_of(
     st.builds(
@@ -34,6 +35,15 @@ PLAIN_TERMS = st.one_of(
         st.sampled_from(["x", "y z", "x y z"]),
         phrase=st.booleans(),
         weight=WEIGHTS,
+    ),
+    st.builds(
+        TextTerm,
+        st.just("words"),
+        st.sampled_from(["x", "y z"]),
+        phrase=st.booleans(),
+        weight=WEIGHTS,
+        fields=st.sampled_from([(), ("body",), ("body", "title")]),
+        all_fields=st.booleans(),
     ),
     st.builds(TextTerm, st.just("shop"), st.sampled_from("st"), weight=WEIGHTS),
     st.builds(
@@ -50,8 +60,18 @@ PLAIN_TERMS = st.one_of(
 def trees_of(children):
     several = st.lists(children, min_size=1, max_size=3).map(tuple)
     return st.one_of(
-        several.map(And), several.map(Or), st.builds(AndNot, children, children), st.builds(RankNode, children, several)
+        several.map(And),
+        several.map(Or),
+        st.builds(counted, several, st.integers(1, 3)),
+        st.builds(AndNot, children, children),
+        st.builds(RankNode, children, several),
     )
+
+
+def counted(items, count):
+    """Beside vectors only one or all may be asked for."""
+    count = min(count, len(items))
+    return AtLeast(items, 1 if any(map(has_vector, items)) and count < len(items) else count)
 
 
 TREES = st.recursive(NEAREST | PLAIN_TERMS, trees_of, max_leaves=8)
@@ -65,7 +85,9 @@ def matches(term, row):
         return above and (term.high is None or value <= term.high)
     if term.index == "shop":
         return row.get("shop") == term.text
-    texts = [row.get(field, "") for field in SCHEMA.term_indexes[term.index].fields]
+    texts = [row.get(field, "") for field in term.fields or SCHEMA.term_indexes[term.index].fields]
+    if term.all_fields:
+        return all(has_words(text, term.text, term.phrase) for text in texts)
     if term.phrase:
         return any(has_words(text, term.text, True) for text in texts)
     return all(any(has_words(text, word, True) for text in texts) for word in term.text.split())
@@ -73,7 +95,7 @@ def matches(term, row):
 
 def has_vector(node):
     match node:
-        case And(items) | Or(items):
+        case And(items) | Or(items) | AtLeast(items):
             return any(map(has_vector, items))
         case AndNot(keep, drop):
             return has_vector(keep) or has_vector(drop)
@@ -89,6 +111,8 @@ def holds(node, row):
             return all(holds(item, row) for item in items)
         case Or(items):
             return any(holds(item, row) for item in items)
+        case AtLeast(items, count):
+            return sum(holds(item, row) for item in items) >= count
         case AndNot(keep, drop):
             return holds(keep, row) and not holds(drop, row)
         case RankNode(keep):
@@ -100,13 +124,15 @@ class Judge:
     def __init__(self, rows):
         self.everything = {row["id"]: row for row in rows}
 
-    def answer(self, node, allowed, path=()):  # noqa: PLR0911  one for each kind
-        """{id: {(boost, index): score}} of the node's rows among the allowed ones."""
+    def answer(self, node, allowed, path=()):  # noqa: C901, PLR0911  one for each kind
+        """{id: {(boost, index): (score, what it adds to RANK)}} of the node's rows among the allowed ones."""
         if not has_vector(node):
             return {key: {} for key in allowed if holds(node, self.everything[key])}
         match node:
             case VectorTerm():
                 return self.nearest(node, allowed)
+            case AtLeast(items, count):
+                return self.answer(And(items) if count == len(items) else Or(items), allowed, path)
             case And(items):
                 narrowed = {
                     key
@@ -145,7 +171,9 @@ class Judge:
             row = self.everything[key]
             if term.index in row:
                 scored.append((sign * self.best(term, row), key))
-        return {key: {((), term.index): sign * loss} for loss, key in sorted(scored)[: term.n]}
+        best = {key: sign * loss for loss, key in sorted(scored)[: term.n]}
+        similar = {key: 1 / (1 + score) if term.index == "near" else score for key, score in best.items()}
+        return {key: {((), term.index): (score, term.weight * similar[key])} for key, score in best.items()}
 
     @staticmethod
     def best(term, row):
@@ -161,8 +189,9 @@ class Judge:
         for key in both:
             found[key] = {}
             for answer in answers:
-                for name, score in answer[key].items():
-                    found[key][name] = found[key].get(name, 0) + score
+                for name, (score, gain) in answer[key].items():
+                    before = found[key].get(name, (0, 0))
+                    found[key][name] = (before[0] + score, before[1] + gain)
         return found
 
     @staticmethod
@@ -171,20 +200,20 @@ class Judge:
         for answer in answers:
             for key, scores in answer.items():
                 kept = found.setdefault(key, {})
-                for name, score in scores.items():
+                for name, (score, gain) in scores.items():
                     better = min if name[1] == "near" else max
-                    kept[name] = better(kept[name], score) if name in kept else score
+                    before = kept.get(name, (score, gain))
+                    kept[name] = (better(before[0], score), max(before[1], gain))
         return found
 
     def rank(self, node, key, scores):
-        similarities = [1 / (1 + score) if index == "near" else score for (_, index), score in scores.items()]
-        return sum(similarities) + self.gained(node, self.everything[key])
+        return sum(gain for _, gain in scores.values()) + self.gained(node, self.everything[key])
 
     def gained(self, node, row):
         match node:
             case TextTerm() | NumberTerm():
                 return node.weight if matches(node, row) else 0
-            case And(items) | Or(items):
+            case And(items) | Or(items) | AtLeast(items):
                 return sum(self.gained(item, row) for item in items)
             case AndNot(keep):
                 return self.gained(keep, row)
