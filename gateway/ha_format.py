@@ -7,45 +7,44 @@ The vendor's body for format:json (document 465193), with the other editions' na
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gateway.plan_api import certificate_to_json
-from gateway.values import short_floats, sort_text, text, vector_text
+from gateway.values import finite, function_text, scalar_text, sort_text
+from gateway.wanted import (
+    Wanted,
+    attribute_values,
+    field_texts,
+    group_key,
+    group_value,
+    trace_lines,
+    variable_values,
+)
 
 if TYPE_CHECKING:
     from havengate.errors import HavengateError
-    from havengate.types import Certificate, Hit, SearchResult
+    from havengate.types import Aggregate, Aggregation, Certificate, Hit, SearchResult
 
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What of a request decides the answer's shape: names in its attribute clause, and whether it asked for a trace."""
-
-    attributes: tuple[str, ...] = ()
-    trace: bool = False
-    warnings: tuple[str, ...] = ()
-
-
 def answer_body(result: SearchResult, wanted: Wanted, *, request_id: str, seconds: float) -> Json:
     """A good answer. ``seconds`` is the time spent on the whole request."""
-    items = [_item(hit, wanted.attributes) for hit in result.hits]
-    inner = _result(items, result.total, seconds) | {
+    inner = _result([_item(hit, wanted) for hit in result.hits], result.total, seconds) | {
+        "facet": [_facet(aggregation) for aggregation in result.aggregations],
         "certificate": _certificate(result.certificates),
-        "warnings": [*wanted.warnings, *result.warnings],
+        "warnings": list(result.warnings),
     }
-    return _envelope("OK", request_id, inner, [], _trace(result.timings) if wanted.trace else "")
+    tracer = "\n".join(trace_lines(result, wanted.notes)) if wanted.trace else ""
+    return _envelope("OK", request_id, inner, [], tracer)
 
 
 def error_body(error: HavengateError, source: str, *, request_id: str, seconds: float) -> Json:
     """One error (the engine reports the first), over a result so empty that clients can still index it."""
-    entry: Json = {"code": int(error.code), "message": error.pointed(source)}
+    entry: Json = {"code": int(error.code), "name": error.name, "message": error.pointed(source)}
     if error.span is not None:
         entry["span"] = [error.span.start, error.span.end]
-    inner = _result([], 0, seconds) | {"certificate": None, "warnings": []}
+    inner = _result([], 0, seconds) | {"facet": [], "certificate": None, "warnings": []}
     return _envelope("ERROR", request_id, inner, [entry], "")
 
 
@@ -63,38 +62,44 @@ def _result(items: list[Json], total: int, seconds: float) -> Json:
         "num": len(items),
         "coveredPercent": 100.0,
         "items": items,
-        "facet": [],
     }
 
 
-def _item(hit: Hit, attributes: Sequence[str]) -> Json:
-    """Fields that a row does not have are left out; the attribute block stands only where the clause asked."""
-    fields = {name: text(value) for name, value in hit.fields.items()}
-    fields |= {name: vector_text(vector) for name, vector in hit.vectors.items()}
+def _item(hit: Hit, wanted: Wanted) -> Json:
+    """Fields that a row lacks are left out, as are blocks without values, but never ``fields``."""
     # The vendor's distance, which sortExprValues lack where the request has no formula.
-    item: Json = {"fields": fields, "property": {}, "score": hit.score}
-    if attributes:
-        item["attribute"] = _attributes(hit, attributes)
+    item: Json = {"fields": field_texts(hit) if wanted.summary else {}, "property": {}, "score": finite(hit.score)}
+    if wanted.attributes:
+        item["attribute"] = attribute_values(hit, wanted.attributes)
+    if hit.variables:
+        item["variableValue"] = variable_values(hit)
     return item | {"sortExprValues": [sort_text(value) for value in hit.sort_values], "tracerInfo": ""}
 
 
-def _attributes(hit: Hit, names: Sequence[str]) -> Json:
-    """Typed values, always in an array."""
-    block: Json = {}
-    for name in names:
-        if name in hit.vectors:
-            block[name] = short_floats(hit.vectors[name])
-        elif name in hit.fields:
-            value = hit.fields[name]
-            block[name] = value if isinstance(value, list) else [value]
-    return block
+def _facet(found: Aggregation) -> Json:
+    """Every value is text, as on the vendor's page; a function without a value in a group is left out of it."""
+    names = function_keys(found.aggregate)
+    return {
+        "key": group_key(found.aggregate),
+        "items": [
+            {"value": group_value(group)}
+            | {name: scalar_text(value) for name, value in zip(names, group.values, strict=True) if value is not None}
+            for group in found.groups
+        ],
+    }
+
+
+def function_keys(aggregate: Aggregate) -> list[str]:
+    """What the values of a group are called: ``sum``, and for the second sum of an aggregate ``sum(price)``."""
+    taken: set[str] = set()
+    keys = []
+    for function in aggregate.functions:
+        keys.append(function_text(function) if function.name in taken else function.name)
+        taken.add(function.name)
+    return keys
 
 
 def _certificate(certificates: tuple[Certificate, ...]) -> Json | list[Json] | None:
     """An object for one vector term, a list for several, null for a search without one."""
     bodies = [certificate_to_json(certificate) for certificate in certificates]
     return bodies if len(bodies) > 1 else next(iter(bodies), None)
-
-
-def _trace(timings: Mapping[str, float]) -> str:
-    return "\n".join(f"{stage}: {1000 * seconds:.3f} ms" for stage, seconds in timings.items())

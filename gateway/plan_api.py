@@ -10,14 +10,14 @@ from flask import Blueprint, Response, g, request
 from gateway.auth import needs
 from gateway.bodies import json_object
 from gateway.errors import json_response, log_if_ours
-from gateway.values import finite, short_floats
+from gateway.values import finite, function_text, short_floats
 from havengate.errors import HavengateError
 from havengate.expr import operand_text
 from havengate.plan_json import plan_from_json
 
 if TYPE_CHECKING:
     from havengate.services import Services
-    from havengate.types import AggregateFunction, Aggregation, Certificate, Hit, SearchResult
+    from havengate.types import Aggregation, Certificate, Hit, SearchResult
 
 Json = dict[str, Any]
 
@@ -59,17 +59,13 @@ def _aggregation(found: Aggregation) -> Json:
     """``total`` counts all groups, also those beyond max_group."""
     return {
         "keys": [operand_text(key) for key in found.aggregate.keys],
-        "functions": [_function_text(function) for function in found.aggregate.functions],
+        "functions": [function_text(function) for function in found.aggregate.functions],
         "total": found.total,
         "groups": [
             {"keys": [finite(key) for key in group.keys], "values": [finite(value) for value in group.values]}
             for group in found.groups
         ],
     }
-
-
-def _function_text(function: AggregateFunction) -> str:
-    return f"{function.name}({'' if function.value is None else operand_text(function.value)})"
 
 
 def certificate_to_json(certificate: Certificate) -> Json:

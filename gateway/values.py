@@ -6,8 +6,10 @@ import json
 import math
 from typing import TYPE_CHECKING
 
+from havengate.expr import operand_text
+
 if TYPE_CHECKING:
-    from havengate.types import Scalar, Value, Vector
+    from havengate.types import AggregateFunction, Scalar, Value, Vector
 
 VALUES_JOINED_BY = "\t"
 """Between the values of a multi-value field in ``fields``, as the vendor's page of the JSON format shows it."""
@@ -28,6 +30,11 @@ def scalar_text(value: Scalar) -> str:
 def sort_text(value: Scalar | None) -> str:
     """A value of sortExprValues. Clients call float() on it, so a missing one is the vendor's default, 0."""
     return "0" if value is None else scalar_text(value)
+
+
+def function_text(function: AggregateFunction) -> str:
+    """``sum(price)``, ``count()``."""
+    return f"{function.name}({'' if function.value is None else operand_text(function.value)})"
 
 
 def vector_text(vector: Vector) -> str:

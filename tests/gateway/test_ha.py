@@ -78,14 +78,11 @@ def test_one_certificate_is_an_object_several_are_a_list_none_is_null(services, 
 
 
 def test_stages_are_traced_when_asked(client):
-    assert get(client, QUERY.replace("hit:3", "hit:3,trace:INFO")).json["tracer"] == "embed: 500.000 ms"
-
-
-@pytest.mark.parametrize("config", ["start:0", "format:xml"])
-def test_a_request_for_xml_is_answered_in_json_with_a_warning(client, config):
-    body = get(client, f"query=vector:'cat&modal=text'&&config={config}").json
-    assert body["errors"] == []
-    assert ["XML" in warning for warning in body["result"]["warnings"]] == [True]
+    assert get(client, QUERY.replace("hit:3", "hit:3,trace:INFO")).json["tracer"].splitlines() == [
+        "embed: 500.000 ms",
+        "index vector: 10 asked for, 3 match, 3 returned (exact)",
+    ]
+    assert get(client, QUERY.replace("hit:3", "hit:3,trace:ERROR")).json["tracer"] == ""
 
 
 def test_warnings_of_the_search_are_shown(services, client):
@@ -97,14 +94,14 @@ def test_warnings_of_the_search_are_shown(services, client):
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("", 1050),
-        ("vector:'cat&modal=text'", 1056),
-        ("vector:'cat'", 1002),
-        ("nonsense=1&&query=vector:'cat&modal=text'", 1056),
-        ("query=vector:'cat&modal=text'&&cluster=elsewhere", 1001),
-        ("query=elsewhere:'cat&modal=text'", 1013),
-        ("query=vector:", 1051),
-        ("query=vector:'cat&modal=text'&&config=start:4999,hit:2", 1005),
+        ("vector:'cat&modal=text'&&config=format:json", 1056),
+        ("vector:'cat'&&config=format:json", 1002),
+        ("nonsense=1&&query=vector:'cat&modal=text'&&config=hit:1,format:fulljson", 1056),
+        ("query=vector:'cat&modal=text'&&cluster=elsewhere&&config=format:json", 1001),
+        ("query=elsewhere:'cat&modal=text'&&config=format:json", 1013),
+        ("query=vector:&&config=format:json", 1051),
+        ("query=vector:'cat&modal=text'&&config=format:json,start:4999,hit:2", 1005),
+        ("config=format:json,hit:many", 2023),
     ],
 )
 def test_errors_are_http_200_over_an_empty_result(client, send, text, code):
@@ -169,7 +166,8 @@ def test_a_request_without_a_query_says_what_is_missing(client, send, says):
 
 def test_a_query_over_the_limit_is_refused():
     client = client_of(FakeServices(limits={"query_chars": 1024}))
-    assert "the most is 1024" in post(client, "x" * 1025).json["errors"][0]["message"]
+    answer = post(client, "config=format:json&&query=" + "x" * 1025)
+    assert "the most is 1024" in answer.json["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(
