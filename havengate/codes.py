@@ -67,15 +67,15 @@ class HaCode(IntEnum):
     DISTINCT_TIMES = 1071, "DistinctClause: distinct times error."
     DISTINCT_RESERVED_FLAG = 1072, "DistinctClause: Distinct reserved flag error."
     DISTINCT_MISS_KEY = 1073, "DistinctClause: Distinct miss key error."
-    DISTINCT_EXPRESSION_TYPE_BOOL = 1074, "DistinctClause: distinct key must not be boolean."
+    DISTINCT_EXPRESSION_TYPE_BOOL = 1074, "DistinctClause: Distinct key expression bool type error."
     DISTINCT_GRADE = 1075, "DistinctClause: distinct grade error."
-    DISTINCT_DESC_COUNT = 1076, "DistinctClause: wrong number of distinct descriptions."
+    DISTINCT_DESC_COUNT = 1076, "DistinctClause: Distinct description count error."
     DISTINCT_MAX_ITEM_COUNT = 1077, "DistinctClause: Distinct max_item_count error."
     DISTINCT_UPDATE_TOTAL_HIT_FLAG = 1078, "DistinctClause: Distinct update total hit flag error."
     AUX_QUERY_CLAUSE = 1079, "Aux Query clause error."
     AUX_FILTER_CLAUSE = 1080, "AuxFilter clause error."
     NO_AUX_QUERY_CLAUSE = 1081, "AuxQueryClause: clause not exist."
-    NO_SCAN_JOIN_CLUSTER_NAME = 1082, "no scan join cluster name."
+    NO_SCAN_JOIN_CLUSTER_NAME = 1082, "No ScanJoinCluster cannot execute aux query or filter"
     FETCH_SUMMARY_CLUSTER_NOT_EXIST = 1090, "ConfigClause: Fetch summary cluster does not exist."
     SUMMARY_CLUSTER_PK_NOT_MATCH = 1091, "ConfigClause: PK index does not match summary cluster."
     ONLY_SUPPORT_FETCH_SUMMARY_BY_RAWPK = (
@@ -85,7 +85,7 @@ class HaCode(IntEnum):
     ATTRIBUTE_NOT_EXIST = 2000, "attribute not exist."
     EXPRESSION_LR_TYPE_NOT_MATCH = 2001, "left & right expression type not matched."
     EXPRESSION_LR_ALL_CONST_VALUE = 2002, "left & right expression are both const expression."
-    LOGICAL_EXPR_LR_TYPE_ERROR = 2004, "left & right expression of a logical expression must be boolean."
+    LOGICAL_EXPR_LR_TYPE_ERROR = 2004, "left & right ExprResultType is not vt_bool."
     STRING_IN_BINARY_EXPRESSION = 2005, "string in binary expression is not supported."
     EXPRESSION_RESULT_UNKNOWN_TYPE = 2006, "unknown expression result type."
     EXPRESSION_WITH_MULTI_VALUE = 2007, "expression with a multi-value field is not supported."
@@ -129,7 +129,7 @@ class HaCode(IntEnum):
     CACHE_CLAUSE = 2200
     OPTIMIZER_CLAUSE = 2400
     RANK_SORT_CLAUSE = 2500
-    RANK_SORT_CLAUSE_AND_DISTINCT_CLAUSE_CONFLICT = 2501
+    RANK_SORT_CLAUSE_AND_DISTINCT_CLAUSE_CONFLICT = 2501, "multi rank Sort round conflict with first round distinct."
     FINAL_SORT_INVALID_SORT_NAME = 2600, "undefined sort name in final sort clause."
     FINAL_SORT_PARSE_FAILED = 2601, "parse final sort clause failed."
     LEVEL_CLAUSE = 2700

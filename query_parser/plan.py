@@ -1,19 +1,37 @@
-"""HaRequest and the table it names to SearchPlan. Types of filters and sorts are havengate.bind's."""
+"""HaRequest and the table it names to SearchPlan. Types of expressions are havengate.bind's.
+
+What is wrong comes up in the order of the engine (havenask v0.3.0, ha3/qrs: RequestValidateProcessor.cpp,
+RequestValidator.cpp), once the whole request has the right syntax.
+"""
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError
-from havengate.types import DEFAULT_SORT, FilterMode, Rank, SearchPlan, Span
-from query_parser.expr import parse_expr
-from query_parser.nodes import Call, Constant, Name, Remark, Text
-from query_parser.plan_expr import plan_filter, plan_sort
-from query_parser.plan_query import Indexes, QueryPlanner
+from havengate.types import And, BoolNode, Compare, Distinct, Expr, Field, Literal, SearchPlan, Span
+from query_parser.nodes import Remark
+from query_parser.plan_attributes import define_all, output_fields, variables
+from query_parser.plan_expr import Expressions
+from query_parser.plan_functions import Scope
+from query_parser.plan_notes import idle_parts, reordering_parts
+from query_parser.plan_pool import plan_aggregates, plan_distinct, plan_sort
+from query_parser.plan_query import QueryPlanner
+from query_parser.plan_rank import filter_mode, plan_rank
+from query_parser.plan_terms import Indexes
 from query_parser.request import HaRequest
 from schemas.settings import TableSettings
 from schemas.table import TableSchema
+
+_BEFORE_CONFIG = (HaCode.NO_QUERY_CLAUSE, HaCode.INDEX_NOT_EXIST)
+"""The engine cuts the query into words before it validates anything else."""
+_MILLISECONDS = 1000
+_INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 
 
 class Table(Protocol):
@@ -33,35 +51,47 @@ class Resolve(Protocol):
     def __call__(self, cluster: str | None, span: Span | None) -> Table: ...
 
 
-def plan_request(request: HaRequest, resolve: Resolve, *, index_aliases: frozenset[str], window: int) -> SearchPlan:
-    """The search that a request asks for; ``window`` is the most that start + hit may be.
+def plan_request(
+    request: HaRequest,
+    resolve: Resolve,
+    *,
+    index_aliases: frozenset[str],
+    window: int,
+    clock: Callable[[], float] = time.time,
+) -> SearchPlan:
+    """The search that a request asks for; ``window`` is the most that start + hit may be, ``clock`` gives seconds.
 
-    Raises UnknownTable from ``resolve``, and RequestError 1004, 1005, 1012, 1013, 1016, 1033, 1051, 1052, 1054,
-    2000, 2090, 2100, 2101, each with its span. Under a strict table the first
-    thing that the engine drops is an error, too.
+    Raises UnknownTable from ``resolve``, and RequestError with the engine's code and the span of what is wrong. Under
+    a strict table the first thing that the engine drops is an error, too.
     """
     table = _table(request, resolve)
-    _check_window(request, window)
-    indexes = Indexes(table.schema, index_aliases)
+    schema, config = table.schema, request.config
+    indexes = Indexes(schema, index_aliases)
     planner = QueryPlanner(request, indexes, table.settings)
-    query = planner.plan()
-    condition = None if request.filter is None else plan_filter(request.filter)
-    sort = plan_sort(request.sort) or DEFAULT_SORT
-    output = _output_fields(request.attributes, table.schema)
-    rank, mode = _rank(request, indexes), _filter_mode(request)
-    warnings = _warnings((*request.remarks, *planner.remarks), table.settings)
-    config = request.config
-    return SearchPlan(
+    query = _query(request, planner, window)
+    scope = Scope(schema, request.kvpairs, clock)
+    expressions = Expressions(scope)
+    define_all(request.virtual_attributes, expressions)
+    plan = SearchPlan(
         table=table.name,
         query=query,
-        filter=condition,
-        filter_mode=mode,
-        rank=rank,
-        sort=sort,
+        filter=None if request.filter is None else expressions.condition(request.filter),
+        sort=plan_sort(request.sort, expressions),
+        distinct=_distinct(request, expressions),
+        aggregates=plan_aggregates(request.aggregates, expressions),
+        output_fields=output_fields(request.attributes, expressions),
+        variables=variables(request.attributes, expressions),
         offset=config.start,
         limit=config.hit,
-        output_fields=output,
-        warnings=warnings,
+        timeout_s=config.number("timeout", 0) / _MILLISECONDS or None,
+        filter_mode=filter_mode(request),
+        rank=plan_rank(request, indexes),
+    )
+    return replace(
+        plan,
+        filter=_with_key(plan.filter, request, schema),
+        warnings=(*_warnings((*request.remarks, *planner.remarks), table.settings), *reordering_parts(request)),
+        notes=tuple(dict.fromkeys((*idle_parts(request), *planner.notes, *scope.notes))),
     )
 
 
@@ -77,61 +107,49 @@ def _table(request: HaRequest, resolve: Resolve) -> Table:
     return table
 
 
-def _check_window(request: HaRequest, window: int) -> None:
+def _query(request: HaRequest, planner: QueryPlanner, window: int) -> BoolNode:
+    try:
+        query = planner.plan()
+    except RequestError as error:
+        if error.code not in _BEFORE_CONFIG:
+            _check_config(request, window)
+        raise
+    _check_config(request, window)
+    return query
+
+
+def _check_config(request: HaRequest, window: int) -> None:
     config = request.config
     if config.start + config.hit > window:
         message = f"start {config.start} + hit {config.hit} is more than {window}"
         span = config.spans.get("hit") or config.spans.get("start")
         raise RequestError(message, code=HaCode.OVER_RETURN_HITS_LIMIT, span=span)
+    if request.auxiliary is not None:
+        message = "aux_query and aux_filter search a joined table, of which there is none"
+        raise RequestError(message, code=HaCode.NO_SCAN_JOIN_CLUSTER_NAME, span=request.auxiliary.span)
 
 
-def _output_fields(attributes: tuple[Text, ...], schema: TableSchema) -> tuple[str, ...] | None:
-    """The attribute clause adds to the fields that always come: vectors and Base64 pictures."""
-    if not attributes:
-        return None
-    for attribute in attributes:
-        if attribute.text not in schema.fields:
-            message = f"no field {attribute.text!r}; the table has: {', '.join(schema.fields)}"
-            raise RequestError(message, code=HaCode.ATTRIBUTE_NOT_EXIST, span=attribute.span)
-    always = [name for name in schema.attribute_fields if name not in schema.base64_fields]
-    return tuple(dict.fromkeys([*always, *(attribute.text for attribute in attributes)]))
+def _distinct(request: HaRequest, expressions: Expressions) -> tuple[Distinct, ...]:
+    found = plan_distinct(request.distinct, expressions)
+    if len(request.rank_sort) > 1 and request.distinct and request.distinct[0] is not None:
+        message = "several rounds of rank_sort and a first distinct exclude each other"
+        code = HaCode.RANK_SORT_CLAUSE_AND_DISTINCT_CLAUSE_CONFLICT
+        raise RequestError(message, code=code, span=request.distinct[0].span)
+    return found
 
 
-def _filter_mode(request: HaRequest) -> FilterMode:
-    mode = request.kvpairs.get("filter_mode")
-    match None if mode is None else mode.text:
-        case None | "pre":
-            return "pre"
-        case "post":
-            return "post"
-        case other:
-            span = None if mode is None else mode.span
-            message = f"filter_mode is pre or post, not {other!r}"
-            raise RequestError(message, code=HaCode.PARSE_KVPAIR_CLAUSE, span=span)
-
-
-def _rank(request: HaRequest, indexes: Indexes) -> Rank:
-    """Both names of the formula mean the same; ``formula`` wins."""
-    formula = request.kvpairs.get("formula") or request.kvpairs.get("first_formula")
-    return Rank() if formula is None else Rank(_proxima_index(formula, indexes), formula.span)
-
-
-def _proxima_index(formula: Text, indexes: Indexes) -> str:
-    where = formula.span
-    try:
-        expr = parse_expr(formula.text, Span(0, len(formula.text)), HaCode.PARSE_SYNTAX, [])
-    except RequestError as error:
-        raise RequestError(f"formula: {error.message}", code=error.code, span=where) from None
-    match expr:
-        case Call("proxima_score", (Name(name, None) | Constant(str(name)),)):
-            return indexes.resolve(name, where).name
-        case Call("proxima_score"):
-            raise RequestError("proxima_score takes one index", code=HaCode.FUNCTION_ARGCOUNT, span=where)
-        case Call():
-            message = f"no function {expr.function}; a formula is proxima_score(index)"
-        case _:
-            message = f"a formula is proxima_score(index) in this version, not {formula.text[:80]!r}"
-    raise RequestError(message, code=HaCode.FUNCTION_NOT_DEFINED, span=where)
+def _with_key(condition: Expr | None, request: HaRequest, schema: TableSchema) -> Expr | None:
+    """The filter, and the row that pkfilter names. Raises RequestError 1064."""
+    given = request.pkfilter
+    if given is None:
+        return condition
+    integer = schema.key_type.is_integer
+    if not given.text or (integer and not _INTEGER.fullmatch(given.text)):
+        message = f"pkfilter takes a primary key, {'a whole number, ' if integer else ''}not {given.text[:40]!r}"
+        raise RequestError(message, code=HaCode.PKFILTER_CLAUSE, span=given.span)
+    key = Literal(int(given.text) if integer else given.text, given.span)
+    equal = Compare("=", Field(schema.primary_key, span=given.span), key, given.span)
+    return equal if condition is None else And((equal, condition), given.span)
 
 
 def _warnings(remarks: tuple[Remark, ...], settings: TableSettings) -> tuple[str, ...]:

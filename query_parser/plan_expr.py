@@ -1,108 +1,177 @@
-"""Filter and sort expressions as the plan has them; what this version lacks is refused."""
+"""Expressions of every clause as the plan has them; names of virtual attributes are replaced by what they stand for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeGuard, cast
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError
-from havengate.types import And, Compare, Expr, Field, In, Literal, Operand, Or, SortKey
+from havengate.types import (
+    And,
+    Arith,
+    ArithOp,
+    Call,
+    Compare,
+    CompareOp,
+    Expr,
+    Field,
+    InPolygon,
+    Literal,
+    Not,
+    Operand,
+    Or,
+    Span,
+)
 from query_parser import nodes
+from query_parser.plan_functions import Planned, Scope, operand, plan_call
 
-MAX_VALUES = 10_000
-"""A value takes two characters of a request, and each is typed and compared on its own."""
-_TWO = 2
+MAX_PARTS = 20_000
+"""Of all expressions together, once names are replaced: fifteen names, each twice the one before it, are more."""
+
+_COMPARE: Mapping[CompareOp, Callable[[float, float], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
-def plan_filter(expr: nodes.Expr) -> Expr:
-    """A condition. Raises RequestError 1052 for arithmetic and over MAX_VALUES, 2100 and 2101 for functions."""
-    return _FilterPlanner().plan(expr)
+def is_condition(planned: Planned) -> TypeGuard[Expr]:
+    return not isinstance(planned, Field | Literal | Arith | Call)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What a virtual attribute stands for, and how much that is."""
+
+    planned: Planned
+    parts: int
+    depth: int
 
 
 @dataclass(slots=True)
-class _FilterPlanner:
-    """``values`` counts those of all in(), as many short ones cost what a long one does."""
+class Expressions:
+    """Plans the expressions of one request, in the order of its clauses."""
 
-    values: int = 0
+    scope: Scope
+    names: dict[str, _Named] = field(default_factory=dict)
+    parts: int = 0
+    _deepest: int = 0
 
-    def plan(self, expr: nodes.Expr) -> Expr:
-        match expr:
-            case nodes.Logical("AND"):
-                return And(tuple(map(self.plan, expr.items)), expr.span)
-            case nodes.Logical():
-                return Or(tuple(map(self.plan, expr.items)), expr.span)
+    def condition(self, node: nodes.Expr, code: HaCode = HaCode.FILTER_EXPRESSION_NOT_BOOL) -> Expr:
+        """Raises RequestError ``code`` for a value, and what an expression may raise."""
+        found = self.plan(node)
+        if is_condition(found):
+            return found
+        raise RequestError("this is a value, not a condition such as field=1", code=code, span=node.span)
+
+    def value(self, node: nodes.Expr, code: HaCode = HaCode.EXPRESSION_LR_TYPE_NOT_MATCH) -> Operand:
+        """Raises RequestError ``code`` for a condition, and what an expression may raise."""
+        return operand(self.plan(node), node.span, code)
+
+    def define(self, name: str, node: nodes.Expr) -> None:
+        """Lets a name stand for an expression from here on. Raises RequestError 2070 where it goes too deep."""
+        before, self._deepest = self.parts, 0
+        planned = self.plan(node)
+        depth = node.depth + self._deepest
+        if depth > nodes.MAX_DEPTH:
+            message = f"virtual attribute {name!r} is nested deeper than {nodes.MAX_DEPTH}"
+            raise RequestError(message, code=HaCode.VIRTUALATTRIBUTE_CLAUSE, span=node.span)
+        self.names[name] = _Named(planned, self.parts - before, depth)
+
+    def plan(self, node: nodes.Expr) -> Planned:
+        """Raises RequestError 2001, 2002, 2004, 2100, 2101, and 1052 for expressions that are too large."""
+        self._count(1, node.span)
+        match node:
+            case nodes.Name():
+                return self._name(node)
+            case nodes.Constant():
+                return Literal(node.value, node.span)
+            case nodes.Arithmetic():
+                return self._arithmetic(node)
             case nodes.Relation():
-                return Compare(expr.op, _operand(expr.left), _operand(expr.right), expr.span)
+                return self._relation(node)
+            case nodes.Logical():
+                return self._logical(node)
             case nodes.Call():
-                return self._in(expr)
-            case _:
-                raise RequestError("this is a value, not a condition", code=HaCode.FILTER_CLAUSE, span=expr.span)
+                return plan_call(node, tuple(map(self.plan, node.arguments)), self.scope)
 
-    def _in(self, call: nodes.Call) -> In:
-        """``in(field,"a|b")``; the values stay text until a schema types them."""
-        name, listed = _in_arguments(call)
-        values = dict.fromkeys(value.strip() for value in str(listed.value).split("|"))
-        values.pop("", None)
-        self.values += len(values)
-        if self.values > MAX_VALUES:
-            message = f"the filter has more than {MAX_VALUES} values inside in()"
-            raise RequestError(message, code=HaCode.FILTER_CLAUSE, span=listed.span)
-        return In(_field(name), tuple(Literal(value, listed.span) for value in values), call.span)
+    def _count(self, parts: int, span: Span) -> None:
+        self.parts += parts
+        if self.parts > MAX_PARTS:
+            message = f"the expressions have more than {MAX_PARTS} parts"
+            raise RequestError(message, code=HaCode.FILTER_CLAUSE, span=span)
+
+    def _name(self, node: nodes.Name) -> Planned:
+        named = self.names.get(node.name) if node.path is None else None
+        if named is None:
+            return Field(node.name, node.path, node.span)
+        self._count(named.parts, node.span)
+        self._deepest = max(self._deepest, named.depth)
+        return named.planned
+
+    def _arithmetic(self, node: nodes.Arithmetic) -> Operand:
+        left, right = self.value(node.left), self.value(node.right)
+        numbers = self._timely(left, right)
+        value = None if numbers is None else _computed(node.op, *numbers)
+        if value is None:
+            return Arith(cast("ArithOp", node.op), left, right, node.span)
+        return self.scope.computed(value, node.span)
+
+    def _relation(self, node: nodes.Relation) -> Expr:
+        first, second = self.plan(node.left), self.plan(node.right)
+        if isinstance(first, InPolygon) and isinstance(second, Literal):
+            return self._placed(first, node.op, second, node)
+        left, right = operand(first, node.left.span), operand(second, node.right.span)
+        numbers = self._timely(left, right)
+        if numbers is None:
+            return Compare(node.op, left, right, node.span)
+        return self.scope.always(_COMPARE[node.op](*numbers), node.span)
+
+    def _timely(self, left: Operand, right: Operand) -> tuple[float, float] | None:
+        """Two numbers of which the clock gave one: to the engine they are no constants, here they are computed."""
+        if not (self.scope.is_moment(left) or self.scope.is_moment(right)):
+            return None
+        values = [side.value for side in (left, right) if isinstance(side, Literal) and not isinstance(side.value, str)]
+        return (values[0], values[1]) if len(values) == len((left, right)) else None
+
+    def _placed(self, inside: InPolygon, op: CompareOp, number: Literal, node: nodes.Relation) -> Expr:
+        """``in_polygon(…)>0``: the vendor's function is 1 inside and 0 outside."""
+        if isinstance(number.value, str):
+            message = "in_polygon() is a number, this is a text"
+            raise RequestError(message, code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH, span=node.right.span)
+        within, without = (_COMPARE[op](truth, number.value) for truth in (1, 0))
+        if within == without:
+            return self.scope.always(within, node.span)
+        return inside if within else Not(inside, node.span)
+
+    def _logical(self, node: nodes.Logical) -> Expr:
+        items = [(self.plan(item), item.span) for item in node.items]
+        conditions = [item for item, _ in items if is_condition(item)]
+        for item, span in items:
+            if not is_condition(item):
+                code = HaCode.EXPRESSION_LR_TYPE_NOT_MATCH if conditions else HaCode.LOGICAL_EXPR_LR_TYPE_ERROR
+                raise RequestError(f"{node.op} joins conditions, this is a value", code=code, span=span)
+        return (And if node.op == "AND" else Or)(tuple(conditions), node.span)
 
 
-def plan_sort(items: tuple[nodes.SortItem, ...]) -> tuple[SortKey, ...]:
-    """Sort keys. Raises RequestError 1054 for anything but fields and RANK, 2100 for a function."""
-    return tuple(_sort_key(item) for item in items)
-
-
-def _sort_key(item: nodes.SortItem) -> SortKey:
-    match item.expr:
-        case None:
-            return SortKey(None, item.descending, item.span)
-        case nodes.Name():
-            return SortKey(_field(item.expr), item.descending, item.span)
-        case nodes.Call():
-            raise _unknown_function(item.expr, "")
+def _computed(op: str, left: float, right: float) -> float | None:
+    """None where there is nothing to compute for."""
+    match op:
+        case "+":
+            return left + right
+        case "-":
+            return left - right
+        case "*":
+            return left * right
+        case "/" if right and isinstance(left, int) and isinstance(right, int):
+            return abs(left) // abs(right) * (1 if (left < 0) == (right < 0) else -1)
+        case "/" if right:
+            return left / right
         case _:
-            message = "sorting by expressions is not in this version; name a field or RANK"
-            raise RequestError(message, code=HaCode.SORT_CLAUSE, span=item.expr.span)
-
-
-def _operand(expr: nodes.Expr) -> Operand:
-    match expr:
-        case nodes.Name():
-            return _field(expr)
-        case nodes.Constant():
-            return Literal(expr.value, expr.span)
-        case nodes.Call(function="in"):
-            message = "in() is a condition of its own, it cannot be compared"
-            raise RequestError(message, code=HaCode.FILTER_CLAUSE, span=expr.span)
-        case nodes.Call():
-            raise _unknown_function(expr, "; known: in")
-        case _:
-            message = "arithmetic in filters is not in this version"
-            raise RequestError(message, code=HaCode.FILTER_CLAUSE, span=expr.span)
-
-
-def _field(name: nodes.Name) -> Field:
-    return Field(name.name, name.path, name.span)
-
-
-def _in_arguments(call: nodes.Call) -> tuple[nodes.Name, nodes.Constant]:
-    if call.function != "in":
-        raise _unknown_function(call, "; known: in")
-    if len(call.arguments) != _TWO:
-        message = f'in() takes a field and "value|value", it has {len(call.arguments)} arguments'
-        raise RequestError(message, code=HaCode.FUNCTION_ARGCOUNT, span=call.span)
-    name, listed = call.arguments
-    if not isinstance(name, nodes.Name):
-        raise RequestError("in() takes a field first", code=HaCode.FILTER_CLAUSE, span=name.span)
-    if not isinstance(listed, nodes.Constant) or not isinstance(listed.value, str):
-        message = 'in() takes its values as one text: "value|value"'
-        raise RequestError(message, code=HaCode.FILTER_CLAUSE, span=listed.span)
-    return name, listed
-
-
-def _unknown_function(call: nodes.Call, known: str) -> RequestError:
-    message = f"no function {call.function}{known}"
-    return RequestError(message, code=HaCode.FUNCTION_NOT_DEFINED, span=call.span)
+            return None

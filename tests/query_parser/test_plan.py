@@ -18,7 +18,7 @@ from havengate.types import (
     TextPayload,
     VectorTerm,
 )
-from query_parser.plan_expr import MAX_VALUES
+from query_parser.plan_functions import MAX_VALUES
 from query_parser.plan_query import MAX_TERMS
 from schemas.settings import TableSettings
 from schemas.table import TableSchema
