@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from havengate.errors import SchemaError
 from schemas.graph import hnsw
-from schemas.reading import InvertedReading, VectorReading, take_apart
+from schemas.reading import InvertedReading, Reading, VectorReading, take_apart
 from schemas.rules import check
-from schemas.table import DistanceType, FieldSpec, PictureSource, TableSchema, TermIndex, VectorIndex
+from schemas.table import (
+    DistanceType,
+    FieldSpec,
+    PictureSource,
+    TableSchema,
+    TermIndex,
+    TermIndexKind,
+    VectorIndex,
+)
 
 if TYPE_CHECKING:
     from schemas.vendor import VendorField, VendorSchema
@@ -30,7 +38,7 @@ def resolve(vendor: VendorSchema) -> TableSchema:
         fields={name: _field(field) for name, field in reading.fields.items()},
         primary_key=_checked(reading.key).field_name,
         vector_indexes={index.name: index for index in indexes},
-        term_indexes={inverted.index.index_name: _term_index(inverted) for inverted in reading.inverted},
+        term_indexes={index.name: index for index in (_key_index(reading), *map(_term_index, reading.inverted))},
     )
 
 
@@ -52,6 +60,13 @@ def _index(vector: VectorReading) -> VectorIndex:
         delimiter=given.embedding_delimiter or ",",
         hnsw=hnsw(given),
     )
+
+
+def _key_index(reading: Reading) -> TermIndex:
+    """The primary key is found by its value, as any other text or number."""
+    key = _checked(reading.key)
+    kind: TermIndexKind = "STRING" if _checked(key.stored_type).is_string else "NUMBER"
+    return TermIndex(reading.keys[0].index_name, kind, (key.field_name,))
 
 
 def _term_index(inverted: InvertedReading) -> TermIndex:

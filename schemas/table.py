@@ -101,7 +101,10 @@ TermIndexKind = Literal["TEXT", "STRING", "NUMBER"]
 
 @dataclass(frozen=True, slots=True)
 class TermIndex:
-    """An inverted index: words of one or more TEXT fields (TEXT, PACK), whole texts of a STRING, or numbers."""
+    """An inverted index: words of one or more TEXT fields (TEXT, PACK), whole texts of a STRING, or numbers.
+
+    The primary key's index is a STRING or NUMBER one over the key.
+    """
 
     name: str
     kind: TermIndexKind

@@ -107,12 +107,20 @@ def test_inverted_indexes_are_of_words_texts_or_numbers():
         ),
     )
     assert table.term_indexes == {
+        "key": TermIndex("key", "NUMBER", ("id",)),
         "words": TermIndex("words", "TEXT", ("body",)),
         "all": TermIndex("all", "TEXT", ("note", "body")),
         "name": TermIndex("name", "STRING", ("title",)),
         "cate": TermIndex("cate", "NUMBER", ("cate_id",)),
     }
     assert list(table.vector_indexes) == ["vector"]
+
+
+@pytest.mark.parametrize(("base", "kind", "field"), [("base64", "NUMBER", "id"), ("oss", "STRING", "sku")])
+def test_the_primary_key_has_an_index_of_its_type(base, kind, field):
+    schema = BASES[base]
+    name = schema["indexs"][0]["index_name"]
+    assert resolved(schema).term_indexes == {name: TermIndex(name, kind, (field,))}
 
 
 def test_every_error_stands_in_the_message_and_no_warning():
