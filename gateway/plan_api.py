@@ -81,6 +81,10 @@ def _hit(hit: Hit) -> Json:
         "sort_values": [finite(value) for value in hit.sort_values],
         "fields": dict(hit.fields),
     }
+    if hit.variables:
+        body["variables"] = {
+            name: finite(value) if isinstance(value, float) else value for name, value in hit.variables.items()
+        }
     if hit.vectors:
         body["vectors"] = {name: short_floats(vector) for name, vector in hit.vectors.items()}
     return body

@@ -5,11 +5,12 @@ Every dialect's plan passes through here once; engines rely on it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 from havengate.bind_expr import bind_expr
-from havengate.bind_pool import bind_aggregates, bind_distincts, check_sort
+from havengate.bind_pool import bind_aggregates, bind_distincts, bind_variables, check_sort
 from havengate.bind_query import MAX_TERMS, MAX_VECTORS, category_filter, check_query, vector_terms
 from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
@@ -22,12 +23,15 @@ MAX_CONDITIONS = 20_000
 
 
 def bind(plan: SearchPlan, schema: TableSchema, *, window: int) -> SearchPlan:
-    """The plan with every literal typed. Raises RequestError (1005 to 1075, 2000 to 2011) with the part's span."""
+    """The plan with every literal typed. Raises RequestError (1005 to 1076, 2000 to 2101) with the part's span."""
     if plan.offset < 0 or plan.limit < 0 or plan.offset + plan.limit > window:
         raise RequestError(
             f"start {excerpt(str(plan.offset))} + hit {excerpt(str(plan.limit))} is outside 0 to {window}",
             code=HaCode.OVER_RETURN_HITS_LIMIT,
         )
+    if plan.timeout_s is not None and not (math.isfinite(plan.timeout_s) and plan.timeout_s > 0):
+        message = f"a timeout is a finite number of seconds above 0, not {plan.timeout_s}"
+        raise RequestError(message, code=HaCode.CONFIG_CLAUSE_TIMEOUT)
     check_query(plan.query, schema)
     _check_size(plan)
     check_sort(plan, schema)
@@ -37,6 +41,7 @@ def bind(plan: SearchPlan, schema: TableSchema, *, window: int) -> SearchPlan:
         filter=None if plan.filter is None else bind_expr(plan.filter, schema),
         distinct=bind_distincts(plan.distinct, plan.sort[0], schema),
         aggregates=bind_aggregates(plan.aggregates, schema),
+        variables=bind_variables(plan.variables, schema),
     )
 
 
@@ -58,6 +63,7 @@ def _roots(plan: SearchPlan) -> Iterator[Expr | Operand]:
     for aggregate in plan.aggregates:
         yield from aggregate.keys
         yield from (function.value for function in aggregate.functions if function.value is not None)
+    yield from (variable.value for variable in plan.variables)
 
 
 def _conditions(plan: SearchPlan) -> Iterator[Expr | None]:

@@ -1,4 +1,4 @@
-"""What becomes of a plan's pool, against the table's schema: sort keys, distinct and aggregates."""
+"""What becomes of a plan's pool, against the table's schema: sort keys, distinct, aggregates and variables."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from havengate.bind_expr import bind_expr, bind_value, is_finite, several_values
+from havengate.bind_expr import attribute, bind_expr, bind_value, is_finite, several_values
 from havengate.bind_query import scored_terms
 from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
 from havengate.types import (
     Aggregate,
     AggregateFunction,
+    Arith,
+    Call,
     Distinct,
+    Expr,
+    Field,
+    Literal,
     Operand,
     SearchPlan,
     SortKey,
     Span,
+    Variable,
     operand_text,
 )
 from schemas.table import TableSchema
@@ -28,6 +34,7 @@ MAX_FUNCTIONS = 16
 MAX_LIMITS = 100
 MAX_GROUPS = 10_000
 MAX_DISTINCTS = 2
+MAX_VARIABLES = 256
 MAX_DISTINCT = 1_000_000
 """The most that a distinct's count and times may be."""
 
@@ -54,10 +61,10 @@ def check_sort(plan: SearchPlan, schema: TableSchema) -> None:
 
 
 def bind_distincts(distincts: Sequence[Distinct], first: SortKey, schema: TableSchema) -> tuple[Distinct, ...]:
-    """Raises RequestError 1055, 1070, 1071, 1075, 2000 to 2011."""
+    """Raises RequestError 1055, 1070, 1071, 1075, 1076, 2000 to 2011."""
     if len(distincts) > MAX_DISTINCTS:
         message = f"{len(distincts)} distincts, the most is {MAX_DISTINCTS}"
-        raise RequestError(message, code=HaCode.DISTINCT_CLAUSE, span=distincts[-1].span)
+        raise RequestError(message, code=HaCode.DISTINCT_DESC_COUNT, span=distincts[-1].span)
     return tuple(_bind_distinct(distinct, first, schema) for distinct in distincts)
 
 
@@ -116,6 +123,37 @@ def _check_function(function: AggregateFunction, schema: TableSchema, span: Span
     if function.name == "sum" and not spec.type.is_number:
         message = f"field {spec.name!r} is {spec.type}: a sum is of numbers"
         raise RequestError(message, code=HaCode.AGG_FUN_EXPR_RESULT_TYPE, span=function.value.span)
+
+
+def bind_variables(variables: Sequence[Variable], schema: TableSchema) -> tuple[Variable, ...]:
+    """Raises RequestError 2070 for a name, 2000 to 2011 for a value."""
+    if len(variables) > MAX_VARIABLES:
+        message = f"{len(variables)} variables, the most is {MAX_VARIABLES}"
+        raise RequestError(message, code=HaCode.VIRTUALATTRIBUTE_CLAUSE, span=variables[-1].span)
+    seen: set[str] = set()
+    for variable in variables:
+        taken = "is a field" if variable.name in schema.fields else "stands twice" if variable.name in seen else None
+        if taken is not None:
+            message = f"the variable {excerpt(variable.name)!r} {taken}"
+            raise RequestError(message, code=HaCode.VIRTUALATTRIBUTE_CLAUSE, span=variable.span)
+        seen.add(variable.name)
+    return tuple(replace(variable, value=_bind_variable(variable.value, schema)) for variable in variables)
+
+
+def _bind_variable(value: Operand | Expr, schema: TableSchema) -> Operand | Expr:
+    """Beside what is computed a whole field: a multi-value one, a MAP or a key of it."""
+    match value:
+        case Field():
+            attribute(value, schema, whole_map=True)
+        case Literal(constant) if not isinstance(constant, str) and not is_finite(constant):
+            raise RequestError(f"{constant} is no finite number", code=HaCode.CONST_EXPRESSION_VALUE, span=value.span)
+        case Literal():
+            pass
+        case Arith() | Call():
+            bind_value(value, schema, HaCode.VIRTUALATTRIBUTE_CLAUSE)
+        case _:
+            return bind_expr(value, schema)
+    return value
 
 
 def _check_number(found: int, most: int, what: str, span: Span | None, *, least: int = 0) -> None:

@@ -144,3 +144,4 @@ class HaCode(IntEnum):
     SEARCH_UNKNOWN = 30001, "Unknown searcher error."
     INDEX_PARTITION_EXIST = 31103, "index partition already exists."
     INVALID_SCHEMA = 31111, "Invalid schema."
+    QRS_PROCESS_TIMEOUT = 32018, "qrs process timeout."

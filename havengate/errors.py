@@ -13,6 +13,7 @@ HavengateError
 │   ├── DataFolderBusy   another process holds the data folder
 │   ├── Busy             the table is being changed: trying again later helps
 │   ├── UnfitTable       others changed what holds this table; other tables are not touched by it
+│   ├── TimedOut         the search took longer than it may
 │   └── Moved            a row or picture was replaced while it was read: reading again helps
 ├── SettingsError        a setting is wrong
 └── AccessError
@@ -120,6 +121,11 @@ class Busy(EngineError):
 
 class UnfitTable(EngineError):
     pass
+
+
+class TimedOut(EngineError):
+    http_status = 504
+    default_code = HaCode.QRS_PROCESS_TIMEOUT
 
 
 class Moved(EngineError):

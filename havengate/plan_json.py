@@ -11,7 +11,7 @@ from typing import Any
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError
-from havengate.expr_json import by_to_json, ends_to_json, expr_to_json
+from havengate.expr_json import by_to_json, ends_to_json, expr_to_json, value_to_json
 from havengate.types import (
     PLAN_VERSION,
     Aggregate,
@@ -39,7 +39,7 @@ _PICTURE_SHOWN = 40
 
 
 def plan_to_json(plan: SearchPlan, *, whole_pictures: bool = True) -> Json:
-    """The plan without spans and warnings; ``whole_pictures=False`` cuts Base64 for people to read.
+    """The plan without spans, warnings and notes; ``whole_pictures=False`` cuts Base64 for people to read.
 
     Raises RequestError for a plan that sorts, groups or computes by a constant, which no table takes.
     """
@@ -58,6 +58,10 @@ def plan_to_json(plan: SearchPlan, *, whole_pictures: bool = True) -> Json:
         out["distinct"] = distincts[0] if len(distincts) == 1 else distincts
     if plan.aggregates:
         out["aggregates"] = [_aggregate(aggregate) for aggregate in plan.aggregates]
+    if plan.variables:
+        out["variables"] = [{"name": each.name, "value": value_to_json(each.value)} for each in plan.variables]
+    if plan.timeout_s is not None:
+        out["timeout_s"] = plan.timeout_s
     return out | {
         "offset": plan.offset,
         "limit": plan.limit,

@@ -11,17 +11,17 @@ from pydantic import Field as Spec
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError
-from havengate.expr_models import ArithModel, ExprModel, Model, NumberJson, field_of
+from havengate.expr_models import ByJson, ExprModel, Model, NumberJson, ValueJson, by_of, value_of
 from havengate.query_models import NodeModel
 from havengate.types import (
     Aggregate,
     AggregateFunction,
     AggregateName,
     Distinct,
-    Operand,
     Rank,
     SearchPlan,
     SortKey,
+    Variable,
 )
 
 _MAX_DEPTH = 100
@@ -31,27 +31,12 @@ RANK = "RANK"
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-def _form(value: object) -> str | None:
-    return "<field>" if isinstance(value, str) else "<arith>" if isinstance(value, dict) else None
-
-
-ByJson = Annotated[
-    Annotated[str, Tag("<field>")] | Annotated[ArithModel, Tag("<arith>")],
-    Discriminator(_form, custom_error_type="by", custom_error_message='the name of a field or {"arith": …} is needed'),
-]
-"""What to sort, group or compute by; unlike an operand's, a text here names a field."""
-
-
-def _by(value: str | ArithModel) -> Operand:
-    return field_of(value) if isinstance(value, str) else value.to_operand()
-
-
 class SortModel(Model):
     by: ByJson = RANK
     descending: bool = True
 
     def to_key(self) -> SortKey:
-        return SortKey(None if self.by == RANK else _by(self.by), self.descending)
+        return SortKey(None if self.by == RANK else by_of(self.by), self.descending)
 
 
 class FunctionModel(Model):
@@ -59,7 +44,7 @@ class FunctionModel(Model):
     value: ByJson | None = None
 
     def to_function(self) -> AggregateFunction:
-        return AggregateFunction(self.name, None if self.value is None else _by(self.value))
+        return AggregateFunction(self.name, None if self.value is None else by_of(self.value))
 
 
 class AggregateModel(Model):
@@ -71,7 +56,7 @@ class AggregateModel(Model):
 
     def to_aggregate(self) -> Aggregate:
         return Aggregate(
-            keys=tuple(_by(key) for key in self.keys),
+            keys=tuple(by_of(key) for key in self.keys),
             functions=tuple(function.to_function() for function in self.functions),
             ranges=tuple(self.ranges),
             filter=None if self.filter is None else self.filter.to_expr(),
@@ -90,7 +75,7 @@ class DistinctModel(Model):
 
     def to_distinct(self) -> Distinct:
         return Distinct(
-            key=_by(self.key),
+            key=by_of(self.key),
             count=self.count,
             times=self.times,
             reserved=self.reserved,
@@ -112,6 +97,14 @@ DistinctsJson = Annotated[
 """One may stand without its list."""
 
 
+class VariableModel(Model):
+    name: str = Spec(min_length=1)
+    value: ValueJson
+
+    def to_variable(self) -> Variable:
+        return Variable(self.name, value_of(self.value))
+
+
 class RankModel(Model):
     proxima_score: str | None = None
 
@@ -129,6 +122,8 @@ class PlanModel(Model):
     offset: int = 0
     limit: int = 10
     output_fields: list[str] | None = None
+    variables: list[VariableModel] = Spec([], max_length=_MAX_LISTED)
+    timeout_s: FiniteFloat | None = None
 
     def to_plan(self, table: str) -> SearchPlan:
         return SearchPlan(
@@ -143,6 +138,8 @@ class PlanModel(Model):
             offset=self.offset,
             limit=self.limit,
             output_fields=None if self.output_fields is None else tuple(self.output_fields),
+            variables=tuple(variable.to_variable() for variable in self.variables),
+            timeout_s=self.timeout_s,
         )
 
     def _distincts(self) -> tuple[Distinct, ...]:

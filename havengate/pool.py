@@ -8,7 +8,7 @@ boost's stand beside those of the query that it boosts.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from havengate.rank import (
     similarity,
 )
 from havengate.types import FIELDS, KEY, PK, SCORE, Scalar, SearchPlan, SortKey, Value, VectorTerm
+from havengate.variables import variable_values
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,6 +43,7 @@ class PageRow:
     fields: Mapping[str, Value]
     score: float | None
     sort_values: tuple[Scalar | None, ...]
+    variables: Mapping[str, Value]
 
 
 def combine(source: Source, pools: Mapping[Leaf, pl.DataFrame], schema: TableSchema) -> pl.DataFrame:
@@ -136,19 +138,29 @@ def page_as_found(frame: pl.DataFrame, term: VectorTerm, plan: SearchPlan, schem
     Row by row, as each operation on a frame costs as much as all of this.
     """
     shown = frame.slice(plan.offset, plan.limit)
-    rows = zip(shown[PK].to_list(), shown[FIELDS].to_list(), shown[SCORE].to_list(), strict=True)
+    scores = shown[SCORE].to_list()
     if plan.rank.proxima_index is not None:
-        return [PageRow(pk, json.loads(fields), score, (score,)) for pk, fields, score in rows]
-    distance = is_distance(term.index, schema)
-    return [
-        PageRow(pk, json.loads(fields), score, (term.weight * similarity(score, distance=distance),))
-        for pk, fields, score in rows
-    ]
+        ranks = scores
+    else:
+        distance = is_distance(term.index, schema)
+        ranks = [term.weight * similarity(score, distance=distance) for score in scores]
+    return _rows(shown, scores, [(rank,) for rank in ranks], plan, schema)
 
 
-def page(frame: pl.DataFrame, sort: tuple[SortKey, ...], offset: int, limit: int, schema: TableSchema) -> list[PageRow]:
-    """Rows [offset, offset+limit) of an ordered frame."""
-    shown = frame.slice(offset, limit)
-    keys = shown.select(sort_value(key, schema)[0].alias(str(place)) for place, key in enumerate(sort))
-    columns = zip(shown[PK].to_list(), shown[FIELDS].to_list(), shown[SCORE].to_list(), keys.rows(), strict=True)
-    return [PageRow(pk, json.loads(fields), score, values) for pk, fields, score, values in columns]
+def page(frame: pl.DataFrame, plan: SearchPlan, schema: TableSchema) -> list[PageRow]:
+    """The plan's page of an ordered frame."""
+    shown = frame.slice(plan.offset, plan.limit)
+    keys = shown.select(sort_value(key, schema)[0].alias(str(place)) for place, key in enumerate(plan.sort))
+    return _rows(shown, shown[SCORE].to_list(), keys.rows(), plan, schema)
+
+
+def _rows(
+    shown: pl.DataFrame,
+    scores: Sequence[float | None],
+    sort_values: Sequence[tuple[Scalar | None, ...]],
+    plan: SearchPlan,
+    schema: TableSchema,
+) -> list[PageRow]:
+    fields = list(map(json.loads, shown[FIELDS].to_list()))
+    variables = variable_values(shown, fields, plan.variables, schema)
+    return list(map(PageRow, shown[PK].to_list(), fields, scores, sort_values, variables))

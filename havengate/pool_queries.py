@@ -22,6 +22,7 @@ from havengate.query_tree import (
 from havengate.rank import is_distance
 from havengate.term_conditions import all_of
 from havengate.types import Expr, Field, Operand, SearchPlan
+from havengate.variables import is_stored
 from schemas.table import TableSchema
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Questions:
     """A bound plan, and the pools that its answer is made of.
 
     giving    leaves whose rows may stand in the answer
-    columns   fields that sorting, distinct and aggregates look at
+    columns   fields that sorting, distinct, aggregates and variables look at
     paged     whether the engine itself sorts and pages
     as_found  the only leaf, where its pool is the answer in the order that it comes in
     """
@@ -152,3 +153,4 @@ def _parts(plan: SearchPlan) -> Iterator[Expr | Operand]:
         yield from (function.value for function in aggregate.functions if function.value is not None)
         if aggregate.filter is not None:
             yield aggregate.filter
+    yield from (variable.value for variable in plan.variables if not is_stored(variable.value))

@@ -11,6 +11,7 @@ from engines.contract import Engine, Explanation, PoolQuery, RowsQuery, TableSpe
 from havengate.aggregate import aggregate
 from havengate.bind import bind
 from havengate.codes import HaCode
+from havengate.deadline import Clock, Deadline
 from havengate.distinct import distinct_rows
 from havengate.errors import ModelError, Moved, RequestError
 from havengate.images import decode_base64, decode_picture
@@ -56,25 +57,36 @@ NO_PICTURE = ""
 class Searcher:
     """Answers plans over one engine."""
 
-    def __init__(self, engine: Engine, embedding: EmbeddingService, blobs: BlobStore, limits: LimitSettings) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        embedding: EmbeddingService,
+        blobs: BlobStore,
+        limits: LimitSettings,
+        *,
+        clock: Clock = time.monotonic,
+    ) -> None:
         self._engine = engine
         self._embedding = embedding
         self._blobs = blobs
         self._limits = limits
+        self._clock = clock
 
     def search(self, plan: SearchPlan) -> SearchResult:
         """One page of the plan's pool.
 
         Raises UnknownTable, RequestError (what is wrong with the plan, with its span), PictureError, ModelError,
-        EngineError.
+        EngineError, of which TimedOut for a plan that took longer than its ``timeout_s``.
         """
+        deadline = Deadline.after(plan.timeout_s, self._clock)
         spec = self._engine.table(plan.table)
         plan = bind(plan, spec.schema, window=self._limits.window)
         asked = questions(plan, spec.schema)
         timings: dict[str, float] = {}
         with _timed(timings, "embed"):
             queries = self._queries(asked, spec)
-        return unmoved(lambda: self._answer(asked, spec, queries, timings))
+        deadline.check("embed")
+        return unmoved(lambda: self._answer(asked, spec, queries, timings, deadline))
 
     def explain(self, plan: SearchPlan, *, profile: bool = False) -> list[Explanation]:
         """What the engine does for each pool of the plan. Raises as ``search`` does."""
@@ -84,14 +96,24 @@ class Searcher:
         return [self._engine.explain(spec.name, query, profile=profile) for query in queries]
 
     def _answer(
-        self, asked: Questions, spec: TableSpec, queries: Mapping[Leaf, Query], timings: dict[str, float]
+        self,
+        asked: Questions,
+        spec: TableSpec,
+        queries: Mapping[Leaf, Query],
+        timings: dict[str, float],
+        deadline: Deadline,
     ) -> SearchResult:
+        pools: dict[Leaf, Pool] = {}
         with _timed(timings, "engine"):
-            pools = {leaf: self._pool(query, spec) for leaf, query in queries.items()}
+            for leaf, query in queries.items():
+                pools[leaf] = self._pool(query, spec)
+                deadline.check("engine")
         with _timed(timings, "pool"):
             rows, total, aggregations = _page(asked, pools)
+        deadline.check("pool")
         with _timed(timings, "fetch"):
             hits = self._hits(rows, asked.plan, spec)
+        deadline.check("fetch")
         certificates = tuple(_certificate(leaf.term, pools[leaf]) for leaf in asked.vector_leaves)
         return SearchResult(hits, total, certificates, aggregations, timings, asked.plan.warnings)
 
@@ -169,6 +191,7 @@ class Searcher:
                 score=row.score,
                 sort_values=row.sort_values,
                 vectors=vectors.get(row.pk, {}),
+                variables=row.variables,
             )
             for row in rows
         )
@@ -234,7 +257,7 @@ def _page(asked: Questions, pools: Mapping[Leaf, Pool]) -> tuple[list[PageRow], 
         kept = distinct_rows(rows, distinct, plan.sort[0], schema)
         total -= rows.height - kept.height if distinct.update_total else 0
         rows = kept
-    return page(rows, plan.sort, plan.offset, plan.limit, schema), total, aggregations
+    return page(rows, plan, schema), total, aggregations
 
 
 def _certificate(term: VectorTerm, pool: Pool) -> Certificate:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from gateway_fakes import HIT, RESULT, VECTOR
 
 from havengate.codes import HaCode
-from havengate.errors import EngineError, RequestError
+from havengate.errors import EngineError, RequestError, TimedOut
 from havengate.types import Aggregate, AggregateFunction, Aggregation, Arith, Field, Group, Literal
 
 PLAN = {"version": 1, "query": {"vector": {"index": "vector", "text": "cat", "n": 5}}, "limit": 3}
@@ -41,6 +41,20 @@ def test_vectors_are_arrays_and_infinite_scores_null(services, client):
     (shown,) = search(client).json["hits"]
     assert shown["vectors"] == {"vector": [0.1, -2.5]}
     assert (shown["score"], shown["sort_values"]) == (None, [None])
+
+
+def test_variables_stand_there_when_asked_for(services, client):
+    assert "variables" not in search(client).json["hits"][0]
+    values = {"a": 1, "b": ["x", "y"], "c": float("inf"), "d": {"k": 1.5}}
+    services.searcher.result = replace(RESULT, hits=(replace(HIT, variables=values),))
+    assert search(client).json["hits"][0]["variables"] == values | {"c": None}
+
+
+def test_a_search_that_takes_too_long_is_a_gateway_timeout(services, client):
+    services.searcher.result = TimedOut("too long")
+    answer = search(client)
+    assert answer.status_code == 504
+    assert answer.json["errors"] == [{"code": 32018, "name": "QRS_PROCESS_TIMEOUT", "message": "too long"}]
 
 
 def test_aggregations_stand_there_when_asked_for(services, client):

@@ -31,6 +31,7 @@ from havengate.types import (
     SortKey,
     Span,
     TextTerm,
+    Variable,
 )
 from schemas.resolve import resolve
 from schemas.vendor import read_schema
@@ -152,9 +153,10 @@ WIDE = Or((Exists(STOCK),) * (MAX_CONDITIONS // 2))
         {"filter": In(STOCK, (Literal(1),) * MAX_CONDITIONS)},
         {"filter": WIDE, "distinct": (Distinct(TITLE, filter=WIDE),)},
         {"aggregates": (Aggregate((TITLE,), (ONE,), filter=WIDE),) * 2},
+        {"variables": (Variable("a", WIDE), Variable("b", WIDE))},
         {"aggregates": (Aggregate((nested(60),) * 4, (AggregateFunction("sum", nested(60)),) * 16),) * 16},
     ],
-    ids=["not", "arithmetic", "in", "distinct", "aggregates", "keys and values"],
+    ids=["not", "arithmetic", "in", "distinct", "aggregates", "variables", "keys and values"],
 )
 def test_all_conditions_and_expressions_of_a_plan_count_together(plan):
     assert f"more than {MAX_CONDITIONS} parts" in refusal(**plan).message
@@ -164,6 +166,14 @@ def test_all_terms_count_together():
     terms = (TextTerm("words", "a"),) * 512 + (NumberTerm("stocks", 1),) * 513
     assert "1025 terms" in refusal(query=Or(terms)).message
     assert bound(query=Or(terms[:-1])).query == Or(terms[:-1])
+
+
+def test_a_variable_has_its_literals_typed_and_is_a_number():
+    truth = In(STOCK, (Literal("7"),))
+    assert bound(variables=(Variable("a", truth),)).variables == (Variable("a", In(STOCK, (Literal(7),))),)
+    for value in (math.nan, math.inf):
+        assert refusal(variables=(Variable("a", Literal(value)),)).code is HaCode.CONST_EXPRESSION_VALUE
+        assert refusal(timeout_s=value).code is HaCode.CONFIG_CLAUSE_TIMEOUT
 
 
 def test_literals_inside_distinct_and_aggregates_are_typed():

@@ -35,6 +35,7 @@ from havengate.types import (
     StoredIdPayload,
     TextPayload,
     TextTerm,
+    Variable,
     VectorPayload,
     VectorTerm,
 )
@@ -132,6 +133,8 @@ PLANS = st.builds(
     offset=st.integers(0, 100),
     limit=st.integers(0, 100),
     output_fields=st.none() | st.lists(NAMES, max_size=3).map(tuple),
+    variables=several(st.builds(Variable, NAMES, BYS | FILTERS | LITERALS), 0),
+    timeout_s=st.none() | FLOATS,
 )
 
 
@@ -186,13 +189,16 @@ def test_pictures_are_cut_for_people_only():
         ),
         ({"filter": {"compare": {"op": "=", "left": [], "right": 1}}}, "filter.compare.left: a text, a number, {"),
         ({"sort": [{"by": {"arith": {"op": "%", "left": 1, "right": 2}}}]}, "sort.0.by.arith.op: "),
-        ({"sort": [{"by": 3}]}, "sort.0.by: the name of a field or {"),
+        ({"sort": [{"by": 3}]}, "sort.0.by: the name of a field, {"),
         ({"distinct": {"count": 1}}, "distinct.key: "),
         ({"distinct": [{"key": "a"}, {"count": 1}]}, "distinct.1.key: "),
         ({"aggregates": [{"keys": [], "functions": [{"name": "count"}]}]}, "aggregates.0.keys: "),
         ({"aggregates": [{"keys": ["a"], "functions": [{"name": "median"}]}]}, "aggregates.0.functions.0.name: "),
         ({"sort": []}, "sort"),
         ({"limit": 1.5}, "limit"),
+        ({"variables": [{"name": "a", "value": None}]}, "variables.0.value: "),
+        ({"variables": [{"name": "", "value": 1}]}, "variables.0.name: "),
+        ({"timeout_s": "1"}, "timeout_s: "),
         ({"filter_mode": "late"}, "filter_mode"),
         ({"output_fields": "id"}, "output_fields"),
     ],

@@ -13,6 +13,7 @@ from havengate.types import (
     AggregateFunction,
     Arith,
     Compare,
+    Contains,
     Distinct,
     Field,
     Group,
@@ -20,6 +21,7 @@ from havengate.types import (
     SearchPlan,
     SortKey,
     TextPayload,
+    Variable,
     VectorTerm,
 )
 
@@ -100,6 +102,47 @@ def test_rows_sort_by_arithmetic(services):
     keys, result = found(services, sort=(SortKey(rest, descending=False),), limit=4)
     assert keys == ["4", "2", "1", "3"]
     assert [hit.sort_values for hit in result.hits] == [(2.0,), (5.0,), (7.0,), (None,)]
+
+
+EVERY = (
+    Variable("double", Arith("*", Field("price"), Literal(2))),
+    Variable("hot", Contains(Field("labels"), Literal("hot"))),
+    Variable("flat", Compare("=", Field("title"), Literal("leaf"))),
+    Variable("all", Field("labels")),
+    Variable("colour", Field("tags", "colour")),
+    Variable("one", Literal(1)),
+    Variable("name", Field("title")),
+)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"sort": BY_ID},
+        {"sort": (SortKey(Arith("-", Field("id"), Literal(1)), descending=False),)},
+        {"query": VectorTerm("vector", TextPayload("red")), "sort": (SortKey(None, descending=True),)},
+        {"query": VectorTerm("vector", TextPayload("red")), "sort": BY_ID},
+        {"sort": BY_ID, "distinct": (BY_CATEGORY,)},
+    ],
+    ids=["paged by the engine", "sorted here", "as found", "a sorted pool", "distinct"],
+)
+def test_variables_are_computed_for_the_hits_of_the_page(services, way):
+    _, result = found(services, variables=EVERY, **way)
+    values = {hit.pk: hit.variables for hit in result.hits}
+    assert values["1"] == {
+        "double": 3.0,
+        "hot": 1,
+        "flat": 0,
+        "all": ["hot", "round"],
+        "colour": "red",
+        "one": 1,
+        "name": "tomato",
+    }
+    assert values["2"] == {"double": 5.0, "hot": 0, "flat": 1, "all": ["flat"], "one": 1, "name": "leaf"}
+    assert values["6"] == {"hot": 0, "flat": 0, "one": 1}
+    assert [hit.pk for hit in found(services, variables=EVERY, **way | {"offset": 1, "limit": 2})[1].hits] == [
+        hit.pk for hit in result.hits[1:3]
+    ]
 
 
 def test_more_rows_than_the_gateway_sorts_itself_are_refused(with_settings):
