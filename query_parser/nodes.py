@@ -33,13 +33,19 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A bare word, number or single-quoted text; ``content`` is where its text lies if that holds no escapes."""
+    """A bare word, number or single-quoted text.
+
+    content      where its text lies, if that holds no escapes
+    boost        as it was written, None is the engine's default
+    chain_first  ``#chain`` was written before ``^boost``
+    """
 
     text: str
     span: Span = field(compare=False)
     content: Span | None = field(default=None, compare=False)
     boost: int | None = None
     chain: str | None = None
+    chain_first: bool = field(default=False, compare=False)
     depth: int = field(default=1, init=False, repr=False, compare=False)
 
 
@@ -51,6 +57,7 @@ class Phrase:
     span: Span = field(compare=False)
     boost: int | None = None
     chain: str | None = None
+    chain_first: bool = field(default=False, compare=False)
     depth: int = field(default=1, init=False, repr=False, compare=False)
 
 
@@ -65,6 +72,7 @@ class NumberRange:
     span: Span = field(compare=False)
     boost: int | None = None
     chain: str | None = None
+    chain_first: bool = field(default=False, compare=False)
     depth: int = field(default=1, init=False, repr=False, compare=False)
 
     def __str__(self) -> str:

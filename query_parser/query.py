@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
-
-from lark import Token, Transformer, v_args
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
-from query_parser.grammar import Language, load, token_span
+from query_parser.lalr import END, Tables, Unexpected, load
 from query_parser.nodes import (
     MAX_DEPTH,
     Chain,
@@ -26,11 +25,14 @@ from query_parser.nodes import (
     TermSet,
     Word,
 )
-from query_parser.quoting import QUERY_TOKEN, unquoted, what_is_read
+from query_parser.scan import Token, tokens, unquoted
 
-_DIGITS = 20
+_DIGITS = 24
+_MOST_EXPECTED = 4
+_INT64 = 2**63
+_LONG_NUMBER = re.compile(r"[0-9]{19}")
 _TOKEN_NAMES = {
-    "$END": "end of file",
+    END: "end of file",
     "NUMBER": "number",
     "IDENT": "identifier",
     "WORD": "string NOT including symbols",
@@ -64,18 +66,38 @@ _FAMILY = frozenset({"expr", "exprs", "terms", "and_terms", "weak_terms", "unit"
 
 
 def parse_query(text: str, span: Span, remarks: list[Remark]) -> tuple[Query, ...]:
-    """The clause's layers. Raises RequestError 1051 with the engine's message, 1014 for a number out of range."""
-    read = what_is_read(QUERY_TOKEN, text, span, HaCode.QUERY_CLAUSE, remarks)
-    return tuple(_language().parse(text, read))
+    """The clause's layers. Raises RequestError 1051 with the engine's message, 1014 for a number out of range.
+
+    What the engine drops is added to ``remarks``.
+    """
+    try:
+        layers: list[Query] = _tables().parse(tokens(text, span, remarks), _FAMILY)
+    except Unexpected as error:
+        raise _syntax_error(error, span.end) from None
+    if _LONG_NUMBER.search(text, span.start, span.end):
+        for layer in layers:
+            _check_numbers(layer)
+    return tuple(layers)
 
 
 @cache
-def _language() -> Language:
-    return Language(load("query.lark", "query", _Builder()), HaCode.QUERY_CLAUSE, _TOKEN_NAMES, _FAMILY)
+def _tables() -> Tables:
+    return load("query.lark", "query", _Builder())
 
 
-@v_args(inline=True)
-class _Builder(Transformer[Token, list[Query]]):
+def _syntax_error(error: Unexpected[Token], end: int) -> RequestError:
+    """Bison names what it expected only where that is at most _MOST_EXPECTED tokens."""
+    message = f"syntax error, unexpected {_TOKEN_NAMES[error.kind]}"
+    expected = [name for kind, name in _TOKEN_NAMES.items() if kind in error.expected]
+    if 0 < len(expected) <= _MOST_EXPECTED:
+        message += f", expecting {' or '.join(dict.fromkeys(expected))}"
+    where = Span(end, end) if error.token is None else _span(error.token)
+    return RequestError(message, code=HaCode.QUERY_CLAUSE, span=where)
+
+
+class _Builder:
+    """A method for each rule of the grammar."""
+
     def first_layer(self, query: Query) -> list[Query]:
         return [query]
 
@@ -99,14 +121,14 @@ class _Builder(Transformer[Token, list[Query]]):
         return _chain("ANDNOT", items)
 
     def labelled(self, query: Query, label: Token) -> Query:
-        return replace(query, label=str(label))
+        return replace(query, label=label[0])
 
     def default_index(self, terms: Terms) -> IndexTerm:
         return IndexTerm(None, terms, terms.span, depth=terms.depth)
 
     def named_index(self, index: Token, terms: Terms) -> IndexTerm:
-        where = token_span(index)
-        return IndexTerm(str(index), terms, Span(where.start, terms.span.end), where, depth=terms.depth)
+        where = _span(index)
+        return IndexTerm(index[0], terms, Span(where.start, terms.span.end), where, depth=terms.depth)
 
     def default_fields(self, fields: Fields, terms: Terms) -> IndexTerm:
         return IndexTerm(None, terms, terms.span, fields=fields, depth=terms.depth)
@@ -115,10 +137,10 @@ class _Builder(Transformer[Token, list[Query]]):
         return replace(self.named_index(index, terms), fields=fields)
 
     def every_field(self, *names: Token) -> Fields:
-        return Fields(tuple(map(str, names)), all=True)
+        return Fields(tuple(name[0] for name in names), all=True)
 
     def any_field(self, *names: Token) -> Fields:
-        return Fields(tuple(map(str, names)), all=False)
+        return Fields(tuple(name[0] for name in names), all=False)
 
     def any_term(self, *items: Terms) -> TermSet:
         return _term_set("|", items)
@@ -130,53 +152,55 @@ class _Builder(Transformer[Token, list[Query]]):
         return _term_set("||", items)
 
     def at_least(self, terms: Terms, count: Token) -> Terms:
-        # The engine sets it on whatever stands in the parentheses and only || reads it.
-        return replace(terms, min_match=_integer(count)) if isinstance(terms, TermSet) else terms
+        # On a single term the engine drops it; query_parser/engine_terms.py says where else it counts.
+        return replace(terms, min_match=_atoi(count) % 2**32) if isinstance(terms, TermSet) else terms
 
     def boosted(self, core: Core, boost: Token) -> Core:
-        return replace(core, boost=_integer(boost), span=_to(core, boost))
+        return replace(core, boost=_atoi(boost), span=_to(core, boost))
 
     def chained(self, core: Core, chain: Token) -> Core:
-        return replace(core, chain=str(chain), span=_to(core, chain))
+        return replace(core, chain=chain[0], span=_to(core, chain))
 
     def boosted_chained(self, core: Core, boost: Token, chain: Token) -> Core:
         return self.chained(self.boosted(core, boost), chain)
 
     def chained_boosted(self, core: Core, chain: Token, boost: Token) -> Core:
-        return self.boosted(self.chained(core, chain), boost)
+        return replace(self.boosted(self.chained(core, chain), boost), chain_first=True)
 
     def word(self, token: Token) -> Word:
-        where = token_span(token)
-        return Word(str(token), where, where)
+        where = _span(token)
+        return Word(token[0], where, where)
 
     def quoted(self, token: Token) -> Word:
-        where = token_span(token)
-        text = unquoted(token)
-        intact = len(text) == len(token) - 2
+        where = _span(token)
+        text = unquoted(token[0])
+        intact = len(text) == where.end - where.start - 2
         return Word(text, where, Span(where.start + 1, where.end - 1) if intact else None)
 
     def phrase(self, token: Token) -> Phrase:
-        return Phrase(unquoted(token), token_span(token))
+        return Phrase(unquoted(token[0]), _span(token))
 
     def comparison(self, sign: Token, token: Token) -> NumberRange:
         number, where = _integer(token), _to(sign, token)
-        closed = sign.endswith("=")
-        if sign.startswith("<"):
-            return NumberRange(None, number, low_closed=True, high_closed=closed, span=where)
-        return NumberRange(number, None, low_closed=closed, high_closed=True, span=where)
+        closed = sign[0].endswith("=")
+        if sign[0].startswith("<"):
+            return _range(None, number, low_closed=True, high_closed=closed, span=where)
+        return _range(number, None, low_closed=closed, high_closed=True, span=where)
 
     def interval(self, opener: Token, *rest: Token) -> NumberRange:
         *inner, closer = rest
-        comma = [token.type for token in inner].index("_COMMA")
+        comma = [token[0] for token in inner].index(",")
         low, high = (_integer(part[0]) if part else None for part in (inner[:comma], inner[comma + 1 :]))
-        return _interval(opener, low, high, closer)
+        low_closed, high_closed = low is None or opener[0] == "[", high is None or closer[0] == "]"
+        return _range(low, high, low_closed, high_closed, _to(opener, closer))
 
 
-def _interval(opener: Token, low: int | None, high: int | None, closer: Token) -> NumberRange:
-    span = _to(opener, closer)
-    low_closed, high_closed = low is None or opener == "[", high is None or closer == "]"
-    if low is not None and high is not None and (low > high or (low == high and not (low_closed and high_closed))):
-        message = f"Invalid Range: {opener}{low}, {high}{closer}."
+def _range(low: int | None, high: int | None, low_closed: bool, high_closed: bool, span: Span) -> NumberRange:
+    """Raises RequestError 1051 for a range that holds no number; an open end is the last number of 64 bits."""
+    first, last = -_INT64 if low is None else low, _INT64 - 1 if high is None else high
+    if first > last or (first == last and not (low_closed and high_closed)):
+        opener, closer = "[" if low_closed else "(", "]" if high_closed else ")"
+        message = f"Invalid Range: {opener}{first}, {last}{closer}."
         raise RequestError(message, code=HaCode.QUERY_CLAUSE, span=span)
     return NumberRange(low, high, low_closed, high_closed, span)
 
@@ -199,13 +223,35 @@ def _deeper(items: tuple[Query, ...] | tuple[Terms, ...], span: Span) -> int:
 
 
 def _integer(token: Token) -> int:
-    if len(token) > _DIGITS:
-        raise RequestError(
-            f"the number {token[:_DIGITS]}… is too long", code=HaCode.NUMBER_RANGE_ERROR, span=token_span(token)
-        )
-    return int(token)
+    """A range's end; a longer number is as far out of range as one of _DIGITS."""
+    return int(token[0][:_DIGITS])
+
+
+def _atoi(token: Token) -> int:
+    """As C's atoi on 64 bits: cut to the range of a long, of which the lower 32 bits count."""
+    number = max(-_INT64, min(_INT64 - 1, _integer(token)))
+    return (number + 2**31) % 2**32 - 2**31
+
+
+def _check_numbers(query: Query | Terms) -> None:
+    """The engine cuts an end that has no 64 bits; that is no range that anybody asked for. Raises RequestError 1014."""
+    match query:
+        case NumberRange(low, high):
+            for end in (low, high):
+                if end is not None and not -_INT64 <= end < _INT64:
+                    message = f"the number {str(end)[:_DIGITS]} of a range has more than 64 bits"
+                    raise RequestError(message, code=HaCode.NUMBER_RANGE_ERROR, span=query.span)
+        case IndexTerm():
+            _check_numbers(query.terms)
+        case Chain() | TermSet():
+            for item in query.items:
+                _check_numbers(item)
+
+
+def _span(token: Token) -> Span:
+    return Span(*token.span())
 
 
 def _to(first: Token | Core, last: Token) -> Span:
-    start = (first.start_pos or 0) if isinstance(first, Token) else first.span.start
-    return Span(start, token_span(last).end)
+    start = first.span.start if isinstance(first, Core) else first.start()
+    return Span(start, last.end())

@@ -42,7 +42,8 @@ def _terms(terms: Terms) -> str:
         return _pairwise(terms.op, map(_terms, terms.items)) + least
     boost = "" if terms.boost is None else f"^{terms.boost}"
     chain = "" if terms.chain is None else f"#{terms.chain}"
-    return f"{_core(terms)}{boost}{chain}"
+    marks = f"{chain}{boost}" if terms.chain_first else f"{boost}{chain}"
+    return f"{_core(terms)}{marks}"
 
 
 def _core(core: Core) -> str:

@@ -5,7 +5,7 @@ import pytest
 from havengate.errors import RequestError
 from query_parser.nodes import MAX_DEPTH, Chain, IndexTerm
 from query_parser.parse import parse_request
-from query_parser.quoting import MAX_TOKENS
+from query_parser.scan import MAX_TOKENS
 
 
 def layer(query):
@@ -65,18 +65,31 @@ def test_deep_nesting_ends_in_an_error():
     assert "nested deeper" in error.message
 
 
-def test_a_hundred_thousand_terms_end_in_an_error():
-    error = failure(" OR ".join(["a:b"] * 100_000))
-    assert error.message == f"more than {MAX_TOKENS} words and signs"
+def test_more_tokens_than_the_limit_end_in_an_error():
+    assert failure("a " * (MAX_TOKENS + 1)).message == f"more than {MAX_TOKENS} words and signs"
 
 
-def test_ten_thousand_terms_are_one_flat_chain():
-    assert len(layer(" OR ".join(["a:b"] * 10_000)).items) == 10_000
+def test_a_hundred_thousand_terms_are_one_flat_chain():
+    assert len(layer(" OR ".join(["a:b"] * 100_000)).items) == 100_000
 
 
-@pytest.mark.parametrize("query", ["a^" + "9" * 21, "a:[1," + "9" * 5000 + "]"])
-def test_long_numbers_end_in_an_error(query):
+@pytest.mark.parametrize(
+    "query", ["a:[1," + "9" * 19 + "]", "a:[1," + "9" * 5000 + "]", "b OR (c AND a:>-" + "9" * 20 + ")"]
+)
+def test_ranges_beyond_64_bits_end_in_an_error(query):
     assert failure(query).code.name == "NUMBER_RANGE_ERROR"
+
+
+def test_a_syntax_error_comes_before_a_range_beyond_64_bits():
+    assert failure("a:>" + "9" * 20 + " AND").code.name == "QUERY_CLAUSE"
+
+
+@pytest.mark.parametrize(
+    ("boost", "number"),
+    [("+7", 7), ("-7", -7), ("4294967297", 1), ("2147483648", -(2**31)), ("9" * 30, -1), ("-" + "9" * 30, 0)],
+)
+def test_boosts_are_read_as_atoi_does(boost, number):
+    assert layer(f"a^{boost}").terms.boost == number
 
 
 def test_a_picture_of_three_megabytes_is_intact():
