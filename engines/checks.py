@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from havengate.codes import HaCode
-from havengate.errors import RequestError, SchemaError
-from havengate.types import CompareOp, Contains, Field, Match, Range, Scalar, SortKey
+from havengate.errors import RequestError, SchemaError, excerpt
+from havengate.types import CompareOp, Contains, Field, Match, Range, Scalar, SortKey, Span
 from schemas.table import FieldSpec, FieldType
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 DEEPEST = 200
 OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">="})
+BITS = frozenset({"&", "|", "^"})
+ARITHMETIC = BITS | {"+", "-", "*", "/"}
 
 
 def is_table_name(name: str) -> bool:
@@ -108,12 +110,12 @@ def spec_of(field: Field, schema: TableSchema, *, any_key: bool = False) -> Fiel
 def single_spec_of(field: Field, schema: TableSchema) -> FieldSpec:
     """As ``spec_of``; raises RequestError where the field may hold several values, too."""
     spec = spec_of(field, schema)
-    if spec.multi_value or spec.type is FieldType.MAP:
-        raise RequestError(
-            f"field {field.name!r} holds several values and compares with literals only",
-            code=HaCode.EXPRESSION_WITH_MULTI_VALUE,
-            span=field.span,
-        )
+    if spec.multi_value:
+        message = f"field {field.name!r} holds several values and compares with literals only"
+        raise RequestError(message, code=HaCode.EXPRESSION_WITH_MULTI_VALUE, span=field.span)
+    if spec.type is FieldType.MAP:
+        message = f"field {field.name!r} is a MAP, whose keys have no one type"
+        raise RequestError(message, code=HaCode.EXPRESSION_RESULT_UNKNOWN_TYPE, span=field.span)
     return spec
 
 
@@ -121,7 +123,8 @@ def number_spec_of(field: Field, schema: TableSchema) -> FieldSpec:
     """An operand of arithmetic. Raises RequestError for what is no field of one number."""
     spec = single_spec_of(field, schema)
     if not spec.type.is_number:
-        raise _mismatch(f"arithmetic with field {field.name!r} of {spec.type.value}", field)
+        message = f"arithmetic with field {field.name!r} of {spec.type.value}"
+        raise RequestError(message, code=HaCode.STRING_IN_BINARY_EXPRESSION, span=field.span)
     return spec
 
 
@@ -129,7 +132,8 @@ def range_spec_of(node: Range, schema: TableSchema) -> FieldSpec:
     """Raises RequestError for a field or a bound that is no number."""
     spec = spec_of(node.field, schema, any_key=True)
     if not spec.type.is_number:
-        raise _mismatch(f"a range of field {node.field.name!r} of {spec.type.value}", node.field)
+        message = f"a range of field {node.field.name!r} of {spec.type.value}"
+        raise RequestError(message, code=HaCode.STRING_EXPRESSION_NOT_SUPPORT, span=node.field.span)
     for bound in (node.low, node.high):
         if bound is not None:
             require_literal(bound.value)
@@ -188,12 +192,17 @@ def arithmetic_number(value: Scalar) -> int | float:
     Raises RequestError for text, NaN and integers of more than 64 bits.
     """
     require_literal(value)
-    require_same_kind(value, text=False, kind="arithmetic")
-    if isinstance(value, int):
-        if not FieldType.INT64.bounds[0] <= value <= FieldType.UINT64.bounds[1]:
-            raise RequestError("an integer of more than 64 bits in arithmetic", code=HaCode.CONST_EXPRESSION_VALUE)
-        return (value + 2**63) % 2**64 - 2**63
-    return float(value)
+    if isinstance(value, str):
+        raise RequestError("arithmetic takes numbers", code=HaCode.STRING_IN_BINARY_EXPRESSION)
+    integer_of_64_bits(value)
+    return (value + 2**63) % 2**64 - 2**63 if isinstance(value, int) else value
+
+
+def integer_of_64_bits(value: object, span: Span | None = None) -> None:
+    """Raises RequestError 2011 for an integer that neither INT64 nor UINT64 holds."""
+    if isinstance(value, int) and not FieldType.INT64.bounds[0] <= value <= FieldType.UINT64.bounds[1]:
+        message = f"{excerpt(str(value))} has more than 64 bits"
+        raise RequestError(message, code=HaCode.CONST_EXPRESSION_VALUE, span=span)
 
 
 def rounded(value: float, *, single: bool) -> float:

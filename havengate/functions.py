@@ -42,7 +42,7 @@ RADIANS = 0.017453292519943295
 """Of one degree, in double precision."""
 
 ArgumentKind = OneOf["number", "text", "constant", "integer or text", "several or text"]
-"""``number`` and ``text`` are single values or literals; ``constant`` is a literal text, ``several or text`` a field."""
+"""``number`` and ``text``: single values or literals. ``constant``: a literal text. ``several or text``: a field."""
 ResultKind = OneOf["integer", "real", "text"]
 """INT64, FLOAT, STRING."""
 

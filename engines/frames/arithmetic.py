@@ -1,4 +1,4 @@
-"""Values over a frame: fields, literals and arithmetic of them, as havengate.expr defines it.
+"""Values over a frame: fields, literals, arithmetic and functions of them, as havengate.expr defines them.
 
 polars wraps 64-bit integers as two's complement does, and answers an integer division by zero with null.
 """
@@ -11,11 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from engines.checks import DEEPEST, arithmetic_number, number_spec_of, single_spec_of
+from engines.checks import arithmetic_number, spec_of
+from engines.frames.calls import computed, length, replaced
 from engines.frames.columns import DTYPES
-from havengate.codes import HaCode
-from havengate.errors import RequestError
-from havengate.types import Arith, Field, Literal, Operand
+from engines.operand_types import engine_rules, has_field, operand_spec, require_single
+from havengate.types import Arith, Call, Field, Literal, Operand
 from schemas.table import TableSchema
 
 Typed = tuple[pl.Expr, pl.DataType]
@@ -28,44 +28,46 @@ _SUMS: Mapping[str, Callable[[Any, Any], pl.Expr]] = {"+": operator.add, "-": op
 def compile_value(operand: Operand, schema: TableSchema) -> Typed:
     """A column and its type, null where a value is missing: a field as it is stored, arithmetic as Int64 or Float64.
 
-    A value without a field in it has one row alone. Raises RequestError for an unknown field, for one of several
-    values or a MAP, and for arithmetic with what is no number.
+    A value without a field in it has one row alone. Raises RequestError as ``operand_spec`` does, and for a field of
+    several values or a MAP.
     """
+    require_single(operand, operand_spec(operand, engine_rules(schema)))
+    return _value(operand, schema)
+
+
+def compile_double(operand: Operand, schema: TableSchema) -> pl.Expr:
+    """A number as functions and points take it. Raises RequestError as ``compile_value`` does."""
+    column, dtype = compile_value(operand, schema)
+    return _signed(column, dtype).cast(_REAL)
+
+
+def _value(operand: Operand, schema: TableSchema) -> Typed:
     match operand:
         case Field():
-            spec = single_spec_of(operand, schema)
-            return pl.col(operand.name), DTYPES[spec.type]
+            return pl.col(operand.name), DTYPES[spec_of(operand, schema).type]
         case Literal(str() as text):
             return pl.lit(text, dtype=pl.String), pl.String()
         case Literal(value):
             return _number(value)
         case Arith():
-            result, dtype = _arithmetic(operand, schema, DEEPEST)
+            result, dtype = _arithmetic(operand, schema)
             # NaN stays NaN all the way up, so that one look at the end is enough.
             return (result.fill_nan(None) if dtype.is_float() else result), dtype
-        case _:
-            raise _unknown(f"a value that this engine does not know: {operand!r}")
+        case Call():
+            result, dtype = _call(operand, schema)
+            # A column of one row and a literal are not the same beside other columns.
+            return (result if has_field(operand) else pl.lit(pl.select(result).item(), dtype=dtype)), dtype
 
 
-def _arithmetic(operand: Operand, schema: TableSchema, depth: int) -> Typed:
-    if depth == 0:
-        raise _unknown(f"arithmetic is nested more than {DEEPEST} deep")
-    match operand:
-        case Field():
-            return _widened(operand, schema)
-        case Literal(value):
-            return _number(value)
-        case Arith(op, left, right):
-            return _combined(op, _arithmetic(left, schema, depth - 1), _arithmetic(right, schema, depth - 1))
-        case _:
-            raise _unknown(f"a value that this engine does not know: {operand!r}")
+def _arithmetic(operand: Operand, schema: TableSchema) -> Typed:
+    if isinstance(operand, Arith):
+        return _combined(operand.op, _arithmetic(operand.left, schema), _arithmetic(operand.right, schema))
+    column, dtype = _value(operand, schema)
+    return _signed(column, dtype), _REAL if dtype.is_float() else _INTEGER
 
 
-def _widened(field: Field, schema: TableSchema) -> Typed:
-    dtype = DTYPES[number_spec_of(field, schema).type]
-    if dtype.is_float():
-        return pl.col(field.name).cast(_REAL), _REAL
-    return pl.col(field.name).cast(_INTEGER, wrap_numerical=True), _INTEGER
+def _signed(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    return column.cast(_REAL) if dtype.is_float() else column.cast(_INTEGER, wrap_numerical=True)
 
 
 def _number(value: float | str) -> Typed:
@@ -74,18 +76,27 @@ def _number(value: float | str) -> Typed:
     return pl.lit(number, dtype=dtype), dtype
 
 
+def _call(call: Call, schema: TableSchema) -> Typed:
+    match call:
+        case Call("fieldlen", (Field() as field,)):
+            spec = spec_of(field, schema)
+            return length(pl.col(field.name), several=spec.multi_value), _INTEGER
+        case Call("to_string", (argument,)):
+            return _value(argument, schema)[0].cast(pl.String), pl.String()
+        case Call("string_replace", (text, Literal(str() as characters), Literal(str() as by))):
+            return replaced(_value(text, schema)[0], characters, by), pl.String()
+        case _:
+            return computed(call.name, [compile_double(argument, schema) for argument in call.args]), pl.Float32()
+
+
 def _combined(op: str, left: Typed, right: Typed) -> Typed:
     """Uses each side once: a side used twice at every level would make an expression of exponential size."""
     dtype = _REAL if left[1].is_float() or right[1].is_float() else _INTEGER
     if op in _BITS:
-        if dtype.is_float():
-            raise RequestError(f"{op!r} takes integers only", code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH)
         return _BITS[op](left[0], right[0]), dtype
     a, b = left[0].cast(dtype), right[0].cast(dtype)
     if op in _SUMS:
         return _SUMS[op](a, b), dtype
-    if op != "/":
-        raise _unknown(f"unknown operator {op!r}")
     if dtype.is_float():
         return a / b.replace(0.0, None), dtype
     return pl.map_batches([a, b], _quotient, return_dtype=dtype, is_elementwise=True), dtype
@@ -97,7 +108,3 @@ def _quotient(sides: Sequence[pl.Series]) -> pl.Series:
     down = dividend // divisor
     inexact = down * divisor != dividend
     return down + (inexact & ((dividend < 0) != (divisor < 0))).cast(pl.Int64)
-
-
-def _unknown(message: str) -> RequestError:
-    return RequestError(message, code=HaCode.FILTER_CLAUSE)

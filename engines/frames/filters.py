@@ -7,7 +7,8 @@
   field's type first, so that ``price=0.1`` finds the 0.1 that was stored; one beside a MAP, which has no such
   type, is not.
 - Text compares by code point.
-- Arithmetic compares as its result does: exactly where it is of integers, as a DOUBLE where it is of reals.
+- Arithmetic and functions compare as their results do: exactly where these are integers, a literal beside a DOUBLE
+  or FLOAT rounded to it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import polars as pl
 
 from engines.checks import (
     DEEPEST,
+    arithmetic_number,
     contains_spec_of,
     flipped,
     match_spec_of,
@@ -27,15 +29,17 @@ from engines.checks import (
     rounded,
     spec_of,
 )
-from engines.frames.arithmetic import compile_value
+from engines.frames.arithmetic import compile_double, compile_value
 from engines.frames.columns import DTYPES, WORDS
 from engines.frames.comparisons import compare_columns, compare_literal, in_literals, where_present
+from engines.frames.polygons import in_polygon
 from engines.frames.words import needle, phrases
+from engines.operand_types import engine_rules, require_comparable, require_polygon
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import (
     And,
-    Arith,
+    AtLeast,
     Compare,
     CompareOp,
     Contains,
@@ -43,10 +47,10 @@ from havengate.types import (
     Expr,
     Field,
     In,
+    InPolygon,
     Literal,
     Match,
     Not,
-    Operand,
     Or,
     Range,
     Scalar,
@@ -73,6 +77,9 @@ def _compile(node: Expr, schema: TableSchema, depth: int) -> pl.Expr:
             return pl.all_horizontal([_compile(item, schema, depth - 1) for item in items])
         case Or(items) if items:
             return pl.any_horizontal([_compile(item, schema, depth - 1) for item in items])
+        case AtLeast(items, count) if items:
+            held = [_compile(item, schema, depth - 1).fill_null(value=False).cast(pl.Int32) for item in items]
+            return pl.sum_horizontal(held) >= count
         case Not(item):
             return ~_compile(item, schema, depth - 1)
         case _:
@@ -81,63 +88,59 @@ def _compile(node: Expr, schema: TableSchema, depth: int) -> pl.Expr:
 
 def _condition(node: Expr, schema: TableSchema) -> pl.Expr:
     match node:
-        case Compare(op, left, right):
-            require_operator(op)
-            return _compare(op, left, right, schema)
+        case Compare():
+            require_operator(node.op)
+            require_comparable(node, engine_rules(schema))
+            return _compare(node, schema)
+        case Exists(field):
+            return _exists(field, schema)
+        case In() | Range() | Contains():
+            return _of_values(node, schema)
+        case Match():
+            return _match(node, schema)
+        case InPolygon():
+            return _in_polygon(node, schema)
+        case _:
+            raise RequestError(f"a filter node that this engine does not know: {node!r}", code=HaCode.FILTER_CLAUSE)
+
+
+def _of_values(node: In | Range | Contains, schema: TableSchema) -> pl.Expr:
+    match node:
         case In(field, literals):
             return _matches(field, schema, in_literals, [literal.value for literal in literals])
         case Range():
             return _between(node, schema)
         case Contains():
             return _contains(node, schema)
-        case Exists(field):
-            return _exists(field, schema)
-        case Match():
-            return _match(node, schema)
+
+
+def _compare(node: Compare, schema: TableSchema) -> pl.Expr:
+    match node.left, node.right:
+        case Field() as field, Literal(value):
+            return _compare_field(node.op, field, value, schema)
+        case Literal(), _:
+            return _compare(Compare(flipped(node.op), node.right, node.left), schema)
+        case _, Literal(value):
+            column, dtype = compile_value(node.left, schema)
+            return _negated(node.op, lambda op: compare_literal(column, dtype, op, _fitted(value, dtype)))
         case _:
-            raise RequestError(f"a filter node that this engine does not know: {node!r}", code=HaCode.FILTER_CLAUSE)
-
-
-def _compare(op: CompareOp, left: Operand, right: Operand, schema: TableSchema) -> pl.Expr:
-    match left, right:
-        case Field(), Literal():
-            return _compare_field(op, left, right.value, schema)
-        case Arith(), Literal():
-            return _compare_arithmetic(op, left, right.value, schema)
-        case Literal(), Field() | Arith():
-            return _compare(flipped(op), right, left, schema)
-        case Literal(), Literal():
-            raise _all_literals()
-        case _:
-            (a, a_dtype), (b, b_dtype) = compile_value(left, schema), compile_value(right, schema)
-            if not (a.meta.root_names() or b.meta.root_names()):
-                raise _all_literals()
-            return compare_columns(a, a_dtype, op, b, b_dtype)
-
-
-def _compare_arithmetic(op: CompareOp, operand: Arith, value: Scalar, schema: TableSchema) -> pl.Expr:
-    if op == "!=":
-        return ~_compare_arithmetic("=", operand, value, schema)
-    require_literal(value)
-    column, dtype = compile_value(operand, schema)
-    if not column.meta.root_names():
-        raise _all_literals()
-    return compare_literal(column, dtype, op, _fitted(value, dtype))
-
-
-def _all_literals() -> RequestError:
-    return RequestError("neither side has a field", code=HaCode.EXPRESSION_LR_ALL_CONST_VALUE)
+            return compare_columns(*compile_value(node.left, schema), node.op, *compile_value(node.right, schema))
 
 
 def _compare_field(op: CompareOp, field: Field, value: Scalar, schema: TableSchema) -> pl.Expr:
-    if op == "!=":
-        return ~_compare_field("=", field, value, schema)
+    def compared(op: CompareOp) -> pl.Expr:
+        def test(column: pl.Expr, dtype: pl.DataType, values: Sequence[Scalar]) -> pl.Expr:
+            # A MAP's column of the other kind gets no literal to compare with.
+            return compare_literal(column, dtype, op, values[0]) if values else pl.lit(value=False)
 
-    def test(column: pl.Expr, dtype: pl.DataType, values: Sequence[Scalar]) -> pl.Expr:
-        # A MAP's column of the other kind gets no literal to compare with.
-        return compare_literal(column, dtype, op, values[0]) if values else pl.lit(value=False)
+        return _matches(field, schema, test, [value])
 
-    return _matches(field, schema, test, [value])
+    return _negated(op, compared)
+
+
+def _negated(op: CompareOp, compared: Callable[[CompareOp], pl.Expr]) -> pl.Expr:
+    """``!=`` is what ``=`` is not."""
+    return ~compared("=") if op == "!=" else compared(op)
 
 
 def _matches(field: Field, schema: TableSchema, test: Test, values: Sequence[Scalar]) -> pl.Expr:
@@ -224,3 +227,14 @@ def _match(node: Match, schema: TableSchema) -> pl.Expr:
     # A text without words is found nowhere.
     found = pl.all_horizontal(sought) if sought else where_present(column, truth=False)
     return found.fill_null(value=False)
+
+
+def _in_polygon(node: InPolygon, schema: TableSchema) -> pl.Expr:
+    require_polygon(node, engine_rules(schema))
+    x, y = (compile_double(side, schema) for side in (node.x, node.y))
+    if isinstance(node.polygon, Field):
+        kind = schema.fields[node.polygon.name].type
+        signed = pl.Float64() if not kind.is_integer else pl.Int64()
+        column = pl.col(node.polygon.name).cast(pl.List(signed), wrap_numerical=True).cast(pl.List(pl.Float64))
+        return in_polygon(x, y, column, edge=node.edge)
+    return in_polygon(x, y, [float(arithmetic_number(corner.value)) for corner in node.polygon], edge=node.edge)

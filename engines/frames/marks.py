@@ -10,12 +10,15 @@ from havengate.types import (
     MARK,
     And,
     Arith,
+    AtLeast,
+    Call,
     Compare,
     Contains,
     Exists,
     Expr,
     Field,
     In,
+    InPolygon,
     Literal,
     Match,
     Not,
@@ -49,8 +52,10 @@ def fields_of(node: Expr | Operand) -> Iterator[str]:
                 yield name
             case Compare(_, left, right) | Arith(_, left, right):
                 nodes += (left, right)
-            case And(items) | Or(items):
+            case And(items) | Or(items) | AtLeast(items) | Call(_, items):
                 nodes += items
+            case InPolygon(x, y, polygon):
+                nodes += (x, y, polygon) if isinstance(polygon, Field) else (x, y)
             case Not(item):
                 nodes.append(item)
             case Literal():

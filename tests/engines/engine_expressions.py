@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from havengate.types import And, Arith, Compare, Contains, Exists, Field, In, Literal, Match, Not, Or, Range
+from havengate.types import (
+    And,
+    Arith,
+    AtLeast,
+    Call,
+    Compare,
+    Contains,
+    Exists,
+    Field,
+    In,
+    InPolygon,
+    Literal,
+    Match,
+    Not,
+    Or,
+    Range,
+)
 from schemas.table import FieldType
 
 TEXTS = ["", "a", "red", "Red", "é", "e\u0301", "\uffff", "\U0001f600", "'", '"', "a\x00b", "\\", "%", "*a?"]
@@ -28,6 +44,15 @@ BEYOND = [*EDGES, 2**64, -(2**63) - 1, 10**400]
 MAP_KEYS = ["color", "size", ""]
 OPS = ["=", "!=", "<", "<=", ">", ">="]
 NUMBERS = [*BEYOND, *FLOATS, 1.5, float("inf")]
+COORDINATES = [-1, 0, 1, 2, 0.5]
+POLYGONS = [
+    [0, 0, 2, 0, 2, 2, 0, 2],
+    [-1, -1, 1, -1, 2, 1, 0, 0.5],
+    [0, 0, 2, 2, 2, 0, 0, 2],
+    [0, 0, 1, 1, 2, 2],
+    [0] * 7,
+]
+"""A square, one that is dented, one that crosses itself, a line, and none."""
 
 
 def stored(kind: FieldType):
@@ -42,6 +67,16 @@ def stored(kind: FieldType):
     return st.sampled_from(FLOATS)
 
 
+def several(kind):
+    """Values of a multi-value field, now and then corners of a polygon."""
+    few = st.lists(stored(kind), max_size=3)
+    if not kind.is_number:
+        return few
+    least = kind.bounds[0] if kind.is_integer else -1
+    fitting = [[max(least, int(number) if kind.is_integer else number) for number in one] for one in POLYGONS]
+    return few | st.sampled_from(fitting)
+
+
 def literals(kind: FieldType):
     pools = {FieldType.MAP: [*TEXTS, *NUMBERS], FieldType.STRING: TEXTS, FieldType.TEXT: WORDY}
     return st.sampled_from(pools.get(kind, NUMBERS)).map(Literal)
@@ -53,8 +88,8 @@ def conditions(schema):
 
 
 def _inner(children):
-    several = st.lists(children, min_size=1, max_size=3).map(tuple)
-    return several.map(And) | several.map(Or) | children.map(Not)
+    items = st.lists(children, min_size=1, max_size=3).map(tuple)
+    return items.map(And) | items.map(Or) | children.map(Not) | st.builds(AtLeast, items, st.integers(0, 3))
 
 
 def _leaves(schema):
@@ -71,7 +106,10 @@ def _leaves(schema):
     if wordy:
         kinds.append(st.builds(Match, _fields(wordy), st.sampled_from(WORDY), st.booleans()))
     if set(numbers) & set(single):
-        kinds.append(_sums([spec for spec in numbers if spec in single]))
+        one_number = [spec for spec in numbers if spec in single]
+        kinds += [_sums(one_number), _polygons(one_number, [spec for spec in numbers if spec.multi_value])]
+    if computed := calls(specs):
+        kinds.append(_calls(computed, single))
     return st.one_of(kinds)
 
 
@@ -126,11 +164,71 @@ def _sums(draw, numbers):
 
 
 @st.composite
+def _polygons(draw, numbers, several):
+    """A number of the row is x, y or both."""
+    side = _fields(numbers) | st.sampled_from(COORDINATES).map(Literal)
+    x, y = draw(st.permutations([draw(_fields(numbers)), draw(side)]))
+    given = st.sampled_from([tuple(map(Literal, one)) for one in POLYGONS if len(one) % 2 == 0])
+    return InPolygon(x, y, draw(given | _fields(several) if several else given), draw(st.booleans()))
+
+
+def calls(specs):
+    """Kind of result -> functions of the fields that give it; nothing of a schema without such fields."""
+    single = [spec for spec in specs if not spec.multi_value and spec.type is not FieldType.MAP]
+    numbers = [spec for spec in single if spec.type.is_number]
+    texts = [spec for spec in single if spec.type.is_string]
+    sized = [spec for spec in specs if spec.type.is_string or (spec.multi_value and spec.type is not FieldType.MAP)]
+    found = {}
+    if numbers:
+        found["real"] = _reals(numbers)
+    if sized:
+        found["integer"] = st.builds(lambda field: Call("fieldlen", (field,)), _fields(sized))
+    if written := [spec for spec in single if spec.type.is_integer] + texts:
+        found["text"] = _texts(written, texts)
+    return found
+
+
+@st.composite
+def _reals(draw, numbers):
+    """Arguments with which all libraries agree to the last bit of a FLOAT: no sine of a huge angle."""
+    degrees = [spec for spec in numbers if spec.type is FieldType.INT8]
+    name = draw(st.sampled_from(["pow", "log", "distance"] if degrees else ["pow", "log"]))
+    if name == "distance":
+        place = st.sampled_from([-170.5, 0, 30.25, 89]).map(Literal)
+        return Call(name, tuple(draw(st.permutations([draw(_fields(degrees)), *(draw(place) for _ in range(3))]))))
+    constant = st.sampled_from([-2, -1, 0, 0.5, 1, 2, 3, 10]).map(Literal)
+    return Call(name, tuple(draw(st.permutations([draw(_fields(numbers) | sums(numbers, 1)), draw(constant)]))))
+
+
+@st.composite
+def _texts(draw, written, texts):
+    written = _fields(written).map(lambda field: Call("to_string", (field,)))
+    text = draw(written | _fields(texts) if texts else written)
+    if isinstance(text, Call) and draw(st.booleans()):
+        return text
+    sought, put = draw(st.sampled_from(TEXTS + WORDY)), draw(st.sampled_from("x 1"))
+    return Call("string_replace", (text, Literal(sought), Literal(put)))
+
+
+@st.composite
+def _calls(draw, computed, single):
+    """A function compared with a literal, a field or another function of its kind."""
+    kind = draw(st.sampled_from(sorted(computed)))
+    text = kind == "text"
+    alike = [spec for spec in single if spec.type.is_string == text]
+    others = [computed[other] for other in computed if (other == "text") == text]
+    others += [_fields(alike)] if alike else []
+    literal = st.sampled_from([*TEXTS, *WORDY, "1", "-1"] if text else [*NUMBERS, 3, 4, 0.25]).map(Literal)
+    sides = [draw(computed[kind]), draw(st.one_of(literal, *others))]
+    return Compare(draw(st.sampled_from(OPS)), *draw(st.permutations(sides)))
+
+
+@st.composite
 def sums(draw, numbers, depth=3):
     """Arithmetic with a field in it; bit operations where both sides are integers."""
     fields = _fields(numbers)
     constants = st.sampled_from([*EDGES, *FLOATS, 3, -7]).map(Literal)
-    inner = fields | constants | sums(numbers, depth - 1) if depth > 1 else fields | constants
+    inner = fields | constants | (_reals(numbers) | sums(numbers, depth - 1) if depth > 1 else fields)
     left, right = draw(st.permutations([draw(fields), draw(inner)]))
     real = {spec.name for spec in numbers if not spec.type.is_integer}
     return Arith(
@@ -141,4 +239,6 @@ def sums(draw, numbers, depth=3):
 def _is_real(operand, real):
     if isinstance(operand, Arith):
         return _is_real(operand.left, real) or _is_real(operand.right, real)
+    if isinstance(operand, Call):
+        return True
     return operand.name in real if isinstance(operand, Field) else isinstance(operand.value, float)

@@ -7,16 +7,20 @@ import operator
 from fractions import Fraction
 
 import numpy as np
+from engine_functions import REAL, call, in_polygon
 
 from engines.frames.words import phrases, words
 from havengate.types import (
     And,
     Arith,
+    AtLeast,
+    Call,
     Compare,
     Contains,
     Exists,
     Field,
     In,
+    InPolygon,
     Literal,
     Match,
     Not,
@@ -87,6 +91,8 @@ class Reference:
         if isinstance(node, Not):
             inner = self.truth(node.item, row)
             return None if inner is None else not inner
+        if isinstance(node, AtLeast):
+            return [self.truth(item, row) for item in node.items].count(True) >= node.count
         if isinstance(node, And | Or):
             decisive = isinstance(node, Or)
             truths = [self.truth(item, row) for item in node.items]
@@ -107,8 +113,8 @@ class Reference:
                 held = self._held(field, row)
                 held = [value for value in held.values() if value != []] if isinstance(held, dict) else held
                 return held not in (None, [])
-            case Match():
-                return self._match(node, row)
+            case Match() | InPolygon():
+                return self._match(node, row) if isinstance(node, Match) else self._in_polygon(node, row)
 
     def ordered(self, query):
         """Keys in the query's order, and how many rows match."""
@@ -144,6 +150,14 @@ class Reference:
             for phrase in sought
         )
 
+    def _in_polygon(self, node, row):
+        x, y = self._number(node.x, row), self._number(node.y, row)
+        corners = [node.polygon] if isinstance(node.polygon, Field) else node.polygon
+        numbers = [_signed(value) for corner in corners for value in self._values(corner, row)]
+        if x is None or y is None or not numbers:
+            return None
+        return in_polygon(float(x), float(y), numbers, edge=node.edge)
+
     def _some(self, truths, field, row):
         return None if not self._values(field, row) else any(truths)
 
@@ -160,9 +174,9 @@ class Reference:
     def _values(self, operand, row, beside=None):
         if isinstance(operand, Literal):
             return [_rounded(self._kind(beside), operand.value)]
-        if isinstance(operand, Arith):
-            number = self._number(operand, row)
-            return [] if number is None else [number]
+        if isinstance(operand, Arith | Call):
+            value = self._number(operand, row) if isinstance(operand, Arith) else self._call(operand, row)
+            return [] if value is None else [value]
         held = self._held(operand, row)
         values = held if isinstance(held, list) else [] if held is None else [held]
         return [_rounded(self.schema.fields[operand.name].type, value) for value in values]
@@ -175,6 +189,8 @@ class Reference:
         """The type that a literal beside it takes; None where it takes none."""
         if isinstance(operand, Arith):
             return FieldType.DOUBLE if self._is_real(operand) else None
+        if isinstance(operand, Call):
+            return FieldType.FLOAT if operand.name in REAL else None
         return self.schema.fields[operand.name].type if isinstance(operand, Field) else None
 
     def _is_real(self, operand):
@@ -182,13 +198,26 @@ class Reference:
             return self._is_real(operand.left) or self._is_real(operand.right)
         if isinstance(operand, Field):
             return self.schema.fields[operand.name].type in (FieldType.FLOAT, FieldType.DOUBLE)
+        if isinstance(operand, Call):
+            return operand.name in REAL
         return isinstance(operand.value, float)
+
+    def _call(self, node, row):
+        if node.name == "fieldlen":
+            held = row.fields.get(node.args[0].name)
+            return len(held) if held else 0
+        read = self._number if node.name in REAL else self._one
+        args = [read(arg, row) for arg in node.args]
+        return None if None in args else call(node.name, args)
+
+    def _one(self, operand, row):
+        (value,) = self._values(operand, row) or [None]
+        return value
 
     def _number(self, operand, row):
         """What arithmetic gives, None where a value is missing."""
         if not isinstance(operand, Arith):
-            (value,) = self._values(operand, row) or [None]
-            return _signed(value) if isinstance(value, int) else value
+            return _signed(self._one(operand, row))
         left, right = self._number(operand.left, row), self._number(operand.right, row)
         if left is None or right is None or (operand.op == "/" and right == 0):
             return None
@@ -201,9 +230,9 @@ class Reference:
         return _signed(_ARITHMETIC[operand.op](left, right))
 
 
-def _signed(number):
-    """64 bits in two's complement."""
-    return (number + 2**63) % 2**64 - 2**63
+def _signed(value):
+    """An integer as 64 bits in two's complement, anything else as it is."""
+    return (value + 2**63) % 2**64 - 2**63 if isinstance(value, int) else value
 
 
 def _rounded(kind, value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 import numpy as np
-from engine_expressions import TEXTS, conditions, stored
+from engine_expressions import TEXTS, conditions, several, stored
 from engine_reference import Reference
 from engine_samples import ALL_KINDS, make_schema, make_spec
 from hypothesis import HealthCheck, given, settings
@@ -40,8 +40,7 @@ def rows(draw, schema, *, whole=True):
     fields = {"id": key} if whole or draw(st.booleans()) else {}
     for name, spec in schema.attribute_fields.items():
         if name != "id" and draw(st.booleans()):
-            values = stored(spec.type)
-            fields[name] = draw(st.lists(values, max_size=3) if spec.multi_value else values)
+            fields[name] = draw(several(spec.type) if spec.multi_value else stored(spec.type))
     vectors = {}
     for name, index in schema.vector_fields.items():
         if draw(st.integers(0, 3)):
