@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engines.checks import require_literal, require_same_kind, rounded
 from engines.opensearch import scripts
-from engines.opensearch.dsl import NONE, Clause, exists, one_of
+from engines.opensearch.dsl import NONE, Clause, exists, one_of, script
 from engines.opensearch.tokens import key_token, keyword, kind_bounds, value_token
 from schemas.table import FieldSpec, FieldType
 
@@ -86,7 +86,7 @@ def _text_range(field: Field, ends: dict[str, str]) -> Clause:
     if all(len(end.encode()) <= _RANGE_BYTES for end in ends.values()):
         return {"range": {path(field): ends}}
     params = {"field": path(field), "ends": ends}
-    return {"script": {"script": {"lang": "painless", "source": scripts.TEXT_RANGE, "params": params}}}
+    return script(scripts.TEXT_RANGE, params)
 
 
 def _check(spec: FieldSpec, value: Scalar) -> None:

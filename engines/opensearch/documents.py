@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engines.checks import rounded
+from engines.checks import arithmetic_number, rounded
 from engines.frames.words import words
-from engines.opensearch.mapping import has_words
+from engines.opensearch.mapping import has_length, has_order, has_words
 from engines.opensearch.tokens import keyword, map_tokens
 from havengate.types import Row
 from schemas.table import FieldSpec, FieldType
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
     from havengate.types import Value, Vector
     from schemas.table import TableSchema
 
-_FLOAT = np.dtype(">f4")
+_FLOAT, _DOUBLE = np.dtype(">f4"), np.dtype(">f8")
 
 
 def document(schema: TableSchema, row: Row) -> dict[str, Any]:
     """What mapping.py describes, for a row that was checked."""
     attributes = schema.attribute_fields
+    compared = {name: _compared(attributes[name], value) for name, value in row.fields.items()}
     return {
         "row": json.dumps(dict(row.fields), ensure_ascii=False, allow_nan=False),
-        "fields": {name: _compared(attributes[name], value) for name, value in row.fields.items()},
+        "fields": compared,
         "words": {name: _words(value) for name, value in row.fields.items() if has_words(attributes[name])},
+        "lengths": {name: len(value) for name, value in row.fields.items() if has_length(attributes[name])},  # type: ignore[arg-type]
+        "ordered": {name: _ordered(value) for name, value in compared.items() if value and has_order(attributes[name])},
         "sources": dict(row.sources),
         "exact": {name: encode_vector(vector) for name, vector in row.vectors.items()},
         "vectors": {name: vector.tolist() for name, vector in row.vectors.items()},
@@ -59,6 +62,10 @@ def encode_vector(vector: Vector) -> str:
 
 def decode_vector(text: str) -> Vector:
     return np.frombuffer(base64.b64decode(text), _FLOAT).astype(np.float32)
+
+
+def _ordered(values: list[float]) -> str:
+    return base64.b64encode(np.array([arithmetic_number(value) for value in values], _DOUBLE).tobytes()).decode()
 
 
 def _words(value: Any) -> list[str]:

@@ -60,6 +60,10 @@ def exists(field: str) -> Clause:
     return {"exists": {"field": field}}
 
 
+def script(source: str, params: dict[str, Any]) -> Clause:
+    return {"script": {"script": {"lang": "painless", "source": source, "params": params}}}
+
+
 def _parts(clause: Clause, kind: str) -> list[Clause]:
     inner = clause.get("bool")
     if inner is not None and inner.keys() == {kind}:

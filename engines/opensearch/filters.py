@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from engines.checks import DEEPEST, flipped, range_spec_of, require_operator, single_spec_of, spec_of
+from engines.checks import DEEPEST, arithmetic_number, flipped, range_spec_of, require_operator, spec_of
 from engines.opensearch import scripts
-from engines.opensearch.comparisons import between, equals, ordered, path, present
-from engines.opensearch.dsl import Clause, all_of, any_of, at_least, but_not
+from engines.opensearch.comparisons import between, equals, ordered, present
+from engines.opensearch.dsl import Clause, all_of, any_of, at_least, but_not, script
 from engines.opensearch.operands import literal_beside, program
 from engines.opensearch.texts import contains, match_words
+from engines.operand_types import engine_rules, require_comparable, require_polygon
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import (
     And,
-    Arith,
     AtLeast,
     Compare,
     CompareOp,
@@ -28,6 +28,7 @@ from havengate.types import (
     Expr,
     Field,
     In,
+    InPolygon,
     Literal,
     Match,
     Not,
@@ -62,7 +63,7 @@ def _compile(node: Expr, schema: TableSchema, *, truth: bool, depth: int) -> Cla
             joined = all_of if isinstance(node, And) == truth else any_of
             told = _telling(items) if isinstance(node, And) and truth else items
             return joined([_compile(item, schema, truth=truth, depth=depth - 1) for item in told])
-        case AtLeast(items, count):
+        case AtLeast(items, count) if items:
             # An item that is missing does not hold: only what is true is counted.
             held = at_least([_compile(item, schema, truth=True, depth=depth - 1) for item in items], count)
             return _two_valued(held, truth=truth)
@@ -76,7 +77,10 @@ def _condition(node: Expr, schema: TableSchema, *, truth: bool) -> Clause:
     match node:
         case Compare():
             require_operator(node.op)
+            require_comparable(node, engine_rules(schema))
             return _compare(node, schema, truth=truth)
+        case InPolygon():
+            return _in_polygon(node, schema, truth=truth)
         case Exists(field):
             spec_of(field, schema, any_key=True)
             return _two_valued(present(field), truth=truth)
@@ -103,15 +107,11 @@ def _compare(node: Compare, schema: TableSchema, *, truth: bool) -> Clause:
     match node.left, node.right:
         case Field() as field, Literal(value):
             return _compare_field(field, node.op, value, schema, truth=truth)
-        case Literal(), Field() | Arith():
+        case Literal(), _:
             turned = Compare(flipped(node.op), node.right, node.left)
             return _compare(turned, schema, truth=truth)
-        case Field() as left, Field() as right if single_spec_of(left, schema).type.is_string:
-            if not single_spec_of(right, schema).type.is_string:
-                raise _kinds_differ()
-            return _script(scripts.TEXTS, path(left), node.op, path(right), truth=truth)
         case _:
-            return _compare_numbers(node, schema, truth=truth)
+            return _compare_computed(node, schema, truth=truth)
 
 
 def _compare_field(field: Field, op: CompareOp, value: Scalar, schema: TableSchema, *, truth: bool) -> Clause:
@@ -121,21 +121,23 @@ def _compare_field(field: Field, op: CompareOp, value: Scalar, schema: TableSche
     return _wanted(field, ordered(field, spec, op, value), truth=truth)
 
 
-def _compare_numbers(node: Compare, schema: TableSchema, *, truth: bool) -> Clause:
-    for side in (node.left, node.right):
-        if isinstance(side, Field) and single_spec_of(side, schema).type.is_string:
-            raise _kinds_differ()
+def _compare_computed(node: Compare, schema: TableSchema, *, truth: bool) -> Clause:
     left = program(node.left, schema)
     right = literal_beside(node.right.value, left) if isinstance(node.right, Literal) else program(node.right, schema)
-    if not left.has_field and not right.has_field:
-        raise RequestError("neither side has a field", code=HaCode.EXPRESSION_LR_ALL_CONST_VALUE)
-    return _script(scripts.NUMBERS, left.steps, node.op, right.steps, truth=truth)
+    signs = _SIGNS[node.op] if truth else frozenset({-1, 0, 1}) - _SIGNS[node.op]
+    params = {"left": left.steps, "right": right.steps, "signs": sorted(signs)}
+    return script(scripts.COMPARE, params)
 
 
-def _script(source: str, left: object, op: CompareOp, right: object, *, truth: bool) -> Clause:
-    signs = _SIGNS[op] if truth else frozenset({-1, 0, 1}) - _SIGNS[op]
-    params = {"left": left, "right": right, "signs": sorted(signs)}
-    return {"script": {"script": {"lang": "painless", "source": source, "params": params}}}
+def _in_polygon(node: InPolygon, schema: TableSchema, *, truth: bool) -> Clause:
+    require_polygon(node, engine_rules(schema))
+    polygon = (
+        f"ordered.{node.polygon.name}"
+        if isinstance(node.polygon, Field)
+        else [float(arithmetic_number(corner.value)) for corner in node.polygon]
+    )
+    x, y = (program(side, schema).steps for side in (node.x, node.y))
+    return script(scripts.IN_POLYGON, {"x": x, "y": y, "polygon": polygon, "edge": node.edge, "truth": truth})
 
 
 def _wanted(field: Field, clause: Clause, *, truth: bool) -> Clause:
@@ -151,7 +153,3 @@ def _telling(items: Sequence[Expr]) -> Sequence[Expr]:
 
 def _two_valued(clause: Clause, *, truth: bool) -> Clause:
     return clause if truth else {"bool": {"must_not": [clause]}}
-
-
-def _kinds_differ() -> RequestError:
-    return RequestError("text compared with a number", code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH)

@@ -3,6 +3,10 @@
 row      the fields as they came, as JSON text: what is given back
 fields   the same values as they compare: FLOAT rounded to 32 bits, MAP as tokens (tokens.py)
 words    the words of TEXT fields, one text for each value, made by engines/frames/words.py and parted by blanks
+lengths  how many characters a text has, or values a field of several: doc values hold neither the rest of a long text
+         nor equal values twice
+ordered  the values of a number field of several in their order, as arithmetic reads them: Base64 of big-endian float64
+         (doc values are sorted)
 sources  content hashes of pictures by vector field
 exact    vectors as Base64 of big-endian float32, with doc values: what scores are computed from
 vectors  vectors for the approximate search; left out of _source, since ``exact`` says the same in a quarter
@@ -53,6 +57,8 @@ _WORDS = {
     "position_increment_gap": 100,
     "norms": False,
 }
+_LENGTH = {"type": "integer", "index": False}
+_BYTES = {"type": "binary", "doc_values": True}
 _SHOWN_ONLY = {"type": "keyword", "index": False, "doc_values": False}
 
 
@@ -90,8 +96,10 @@ def mappings(spec: TableSpec, settings: EngineSettings) -> dict[str, Any]:
             "row": _SHOWN_ONLY,
             "fields": _object({name: _field(field) for name, field in schema.attribute_fields.items()}),
             "words": _object({name: _WORDS for name, field in schema.attribute_fields.items() if has_words(field)}),
+            "lengths": _object({name: _LENGTH for name, field in schema.attribute_fields.items() if has_length(field)}),
+            "ordered": _object({name: _BYTES for name, field in schema.attribute_fields.items() if has_order(field)}),
             "sources": _object({name: {"type": "keyword"} for name in vectors}),
-            "exact": _object({name: {"type": "binary", "doc_values": True} for name in vectors}),
+            "exact": _object(dict.fromkeys(vectors, _BYTES)),
             "vectors": _object({name: _vector(index, settings) for name, index in vectors.items()}),
         },
     }
@@ -117,6 +125,14 @@ def _field(spec: FieldSpec) -> dict[str, Any]:
 
 def has_words(spec: FieldSpec) -> bool:
     return spec.type is FieldType.TEXT
+
+
+def has_length(spec: FieldSpec) -> bool:
+    return spec.multi_value or spec.type.is_string
+
+
+def has_order(spec: FieldSpec) -> bool:
+    return spec.multi_value and spec.type.is_number
 
 
 def _vector(index: VectorIndex, settings: EngineSettings) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Operands of one number -> programs for the constant script that compares them. Pure.
+"""Operands -> programs for the constant script that computes and compares them. Pure.
 
-A program is a list of steps for a stack: ["field", name], ["number", value] and ["+"]. It goes to the cluster as a
+A program is a list of steps for a stack: ["field", path], ["length", path], ["number", value], ["text", text], ["+"],
+["call", function, arguments], ["to_string"] and ["string_replace", characters, by]. It goes to the cluster as a
 parameter, so that no text of a request is ever compiled.
 """
 
@@ -10,69 +11,71 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engines.checks import DEEPEST, arithmetic_number, number_spec_of, require_literal, require_same_kind, rounded
+from engines.checks import arithmetic_number, rounded
 from engines.opensearch.comparisons import path
-from havengate.codes import HaCode
-from havengate.errors import RequestError
-from havengate.types import Arith, Field, Literal, Operand
+from engines.opensearch.tokens import keyword
+from engines.operand_types import engine_rules, operand_spec
+from havengate.types import Arith, Call, Field, Literal, Operand
 from schemas.table import FieldType
 
 if TYPE_CHECKING:
     from havengate.types import Scalar
     from schemas.table import TableSchema
 
-_BITS = ("&", "|", "^")
-_SUMS = ("+", "-", "*", "/")
+Steps = list[list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    steps: list[list[Any]]
-    real: bool
-    has_field: bool
+    steps: Steps
+    type: FieldType
 
 
-def program(operand: Operand, schema: TableSchema, depth: int = DEEPEST) -> Program:
-    """A field, or arithmetic as Int64 or Double. Raises RequestError for what is no number, and unknown operators."""
-    if depth == 0:
-        raise _unknown(f"arithmetic is nested more than {DEEPEST} deep")
-    match operand:
-        case Field():
-            kind = number_spec_of(operand, schema).type
-            return Program([["field", path(operand)]], not kind.is_integer, has_field=True)
-        case Literal(value):
-            number = arithmetic_number(value)
-            return Program([_number(number)], isinstance(number, float), has_field=False)
-        case Arith(op, left, right):
-            return _joined(op, program(left, schema, depth - 1), program(right, schema, depth - 1))
-        case _:
-            raise _unknown(f"a value that this engine does not know: {operand!r}")
+def program(operand: Operand, schema: TableSchema) -> Program:
+    """Raises RequestError for what no operand may be."""
+    # All that can be wrong is looked at here, how deep it is among it.
+    found = operand_spec(operand, engine_rules(schema))
+    return Program(_steps(operand), found.type)
 
 
 def literal_beside(value: Scalar, other: Program) -> Program:
-    """A literal as it compares with what ``other`` gives: exactly, or as a Double beside one. Raises RequestError."""
-    require_literal(value)
-    require_same_kind(value, text=False, kind="arithmetic")
+    """A literal as it compares with what ``other`` gives: exactly, or rounded as that was."""
+    if isinstance(value, str):
+        return Program([["text", keyword(value)]], FieldType.STRING)
     low, high = FieldType.INT64.bounds
-    if isinstance(value, int) and not other.real and low <= value <= high:
-        return Program([_number(value)], real=False, has_field=False)
+    if isinstance(value, int) and other.type.is_integer and low <= value <= high:
+        return Program([_number(value)], FieldType.INT64)
     # An integer beyond 64 bits becomes a Double beyond them.
-    return Program([_number(rounded(value, single=False))], real=True, has_field=False)  # type: ignore[arg-type]
+    return Program([_number(rounded(value, single=other.type is FieldType.FLOAT))], FieldType.DOUBLE)
 
 
-def _joined(op: str, left: Program, right: Program) -> Program:
-    real = left.real or right.real
-    if op in _BITS and real:
-        raise RequestError(f"{op!r} takes integers only", code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH)
-    if op not in _BITS and op not in _SUMS:
-        raise _unknown(f"unknown operator {op!r}")
-    return Program([*left.steps, *right.steps, [op]], real, left.has_field or right.has_field)
+def _steps(operand: Operand) -> Steps:
+    match operand:
+        case Field():
+            return [["field", path(operand)]]
+        case Literal(str() as text):
+            return [["text", keyword(text)]]
+        case Literal(value):
+            return [_number(arithmetic_number(value))]
+        case Arith(op, left, right):
+            return [*_steps(left), *_steps(right), [op]]
+        case Call():
+            return _call(operand)
+
+
+def _call(call: Call) -> Steps:
+    match call:
+        case Call("fieldlen", (Field(name),)):
+            return [["length", f"lengths.{name}"]]
+        case Call("to_string", (argument,)):
+            return [*_steps(argument), ["to_string"]]
+        case Call("string_replace", (argument, Literal(str() as characters), Literal(by))):
+            # One by one gives what all at once does: they all become the same.
+            return [*_steps(argument), ["string_replace", list(dict.fromkeys(characters)), by]]
+        case Call(name, args):
+            return [*(step for argument in args for step in _steps(argument)), ["call", name, len(args)]]
 
 
 def _number(value: float) -> list[Any]:
     # JSON has no infinity; the script reads the text.
     return ["number", value if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"]
-
-
-def _unknown(message: str) -> RequestError:
-    return RequestError(message, code=HaCode.FILTER_CLAUSE)

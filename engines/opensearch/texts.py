@@ -9,7 +9,7 @@ from engines.checks import contains_spec_of, match_spec_of
 from engines.frames.words import phrases
 from engines.opensearch import scripts
 from engines.opensearch.comparisons import equals, path, present
-from engines.opensearch.dsl import NONE, Clause, all_of, any_of, but_not
+from engines.opensearch.dsl import NONE, Clause, all_of, any_of, but_not, script
 from engines.opensearch.tokens import list_token, text_token_start
 from havengate.types import Contains, Match
 from schemas.table import FieldType
@@ -59,7 +59,7 @@ def _inside(node: Contains, start: str, value: str) -> Clause:
     if len(start) + len(value) <= _WILDCARD_CHARACTERS:
         return {"wildcard": {path(node.field): {"value": f"{_escaped(start)}*{_escaped(value)}*"}}}
     params = {"field": path(node.field), "start": start, "part": value}
-    return {"script": {"script": {"lang": "painless", "source": scripts.PARTS, "params": params}}}
+    return script(scripts.PARTS, params)
 
 
 def _escaped(text: str) -> str:

@@ -20,11 +20,13 @@ from havengate.types import (
     And,
     Arith,
     AtLeast,
+    Call,
     Compare,
     Contains,
     Exists,
     Field,
     In,
+    InPolygon,
     Literal,
     Match,
     Not,
@@ -51,12 +53,15 @@ ROW = Row(
         "f": 0.1,
         "title": "Red 红色头盔",
         "titles": ["a b", "", "头盔"],
+        "is": [3, 1, 3],
+        "fs": [],
         "m": {"color": "red", "sizes": [5, "L"], "none": []},
     },
     {"vector_field": np.array([1, 0.5], np.float32)},
     {"vector_field": "hash"},
 )
 SMALL = compare("i8", "<", 5)
+SQUARE = tuple(map(Literal, (0, 0, 4, 0, 4, 4, 0, 4)))
 
 FILTERS = {
     "equal": compare("i64", "=", 5),
@@ -105,6 +110,14 @@ FILTERS = {
     "arithmetic": Compare(">", Arith("/", Arith("+", Field("i64"), Literal(1)), Field("u64")), Literal(2**63)),
     "arithmetic_of_reals": Compare("<=", Literal(0.5), Arith("*", Field("f"), Literal(2))),
     "arithmetic_bits": Not(Compare("=", Arith("&", Field("u64"), Literal(2**64 - 1)), Field("i64"))),
+    "call": Compare("<", Call("distance", (Field("d"), Literal(30), Literal(120.5), Field("i8"))), Literal(0.1)),
+    "call_in_arithmetic": Compare(">", Arith("+", Call("pow", (Field("f"), Literal(2))), Field("i64")), Literal(5)),
+    "length": Not(Compare(">", Call("fieldlen", (Field("ss"),)), Literal(2))),
+    "texts_computed": Compare(
+        "!=", Call("string_replace", (Field("s"), Literal("a😀a"), Literal("-"))), Call("to_string", (Field("u64"),))
+    ),
+    "in_polygon": InPolygon(Field("d"), Arith("/", Field("i8"), Literal(2)), SQUARE, edge=True),
+    "not_in_polygon": Not(InPolygon(Literal(1), Field("f"), Field("fs"))),
     "arithmetic_beside_infinity": Compare("<", Arith("-", Field("d"), Field("i8")), Literal(float("inf"))),
 }
 
