@@ -64,7 +64,7 @@ def test_the_demos_gateway_asks_for_no_users(tmp_path, monkeypatch):
     users = run_cli(tmp_path / "data", "user", "hash", "alice", input="pw\n").stdout.strip()
     monkeypatch.setenv("HAVENGATE_AUTH__USERS", users)
     with gateway(tmp_path / "data") as endpoint, pytest.raises(EngineError, match=r"a call of the demo: .*no table"):
-        SampleClient(endpoint).search("query=image_index:'cat&modal=text'&&cluster=nope")
+        SampleClient(endpoint).search("query=image_index:'cat&modal=text'&&cluster=nope&&config=format:json")
 
 
 def alive(pid):
