@@ -82,6 +82,7 @@ class LayerRange:
     name: str
     values: tuple[str, ...] = ()
     ranges: tuple[tuple[str | None, str | None], ...] = ()
+    span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class SearcherCache:
     filter: Expr | None = None
     doc_num_limits: tuple[int, ...] = ()
     refresh_attributes: tuple[str, ...] = ()
+    span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,30 +8,39 @@ from dataclasses import dataclass
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
+from query_parser.nodes import Remark, Text
 
 BLANKS = " \t\r\n\v\f"
 MAX_PIECES = 65_536
 _HOPS = 16
 
-UNSUPPORTED = {
-    "pkfilter": HaCode.PKFILTER_CLAUSE,
-    "distinct": HaCode.DISTINCT_CLAUSE,
-    "aggregate": HaCode.AGGREGATE_CLAUSE,
-    "rank": HaCode.UNKNOWN_KEY,
-    "healthcheck": HaCode.HEALTHCHECK_CLAUSE,
-    "virtual_attribute": HaCode.VIRTUALATTRIBUTE_CLAUSE,
-    "fetch_summary": HaCode.FETCH_SUMMARY_CLAUSE,
-    "layer": HaCode.LAYER_CLAUSE,
-    "searcher_cache": HaCode.CACHE_CLAUSE,
-    "optimizer": HaCode.OPTIMIZER_CLAUSE,
-    "rank_sort": HaCode.RANK_SORT_CLAUSE,
-    "final_sort": HaCode.FINAL_SORT_PARSE_FAILED,
-    "level": HaCode.LEVEL_CLAUSE,
-    "analyzer": HaCode.INVALID_ANALYZER_GRAMMAR,
-    "aux_query": HaCode.AUX_QUERY_CLAUSE,
-    "aux_filter": HaCode.AUX_FILTER_CLAUSE,
-}
-KNOWN = frozenset({"config", "cluster", "query", "filter", "sort", "attribute", "kvpairs", *UNSUPPORTED})
+ORDER = (
+    "config",
+    "cluster",
+    "query",
+    "filter",
+    "sort",
+    "distinct",
+    "aggregate",
+    "rank",
+    "healthcheck",
+    "attribute",
+    "virtual_attribute",
+    "fetch_summary",
+    "kvpairs",
+    "layer",
+    "searcher_cache",
+    "optimizer",
+    "rank_sort",
+    "final_sort",
+    "level",
+    "analyzer",
+    "aux_query",
+    "aux_filter",
+    "pkfilter",
+)
+"""All clauses in the order in which the engine parses them; pkfilter is taken as it is."""
+KNOWN = frozenset(ORDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +87,34 @@ def _find(text: str, separator: str, start: int, end: int) -> int:
     return text.find(separator, at, end) if at >= 0 else at
 
 
-def split_clauses(text: str) -> dict[str, Clause]:
+def pair(text: str, span: Span, separator: str, code: HaCode, what: str) -> tuple[Text, Text]:
+    """The two parts of ``key:value``, neither empty. Raises RequestError ``code``."""
+    parts = list(pieces(text, span, separator))
+    if len(parts) != 2:  # noqa: PLR2004 - a key and a value
+        message = f"{what} takes key{separator}value, not {text[span.start : span.end][:80]!r}"
+        raise RequestError(message, code=code, span=span)
+    key, value = parts
+    return Text(text[key.start : key.end], key), Text(text[value.start : value.end], value)
+
+
+def texts(text: str, span: Span, separator: str) -> tuple[str, ...]:
+    return tuple(text[piece.start : piece.end] for piece in pieces(text, span, separator))
+
+
+def split_clauses(text: str, remarks: list[Remark]) -> dict[str, Clause]:
     """Clauses by name, the last of a name winning. Raises RequestError 1050, 1002, 1056."""
-    whole = trimmed(text, 0, len(text))
-    if whole.start == whole.end:
-        raise RequestError("the request is empty", code=HaCode.EMPTY_QUERY_STRING, span=whole)
-    clauses = (_clause(text, piece) for piece in pieces(text, Span(0, len(text)), "&&"))
-    return {clause.name: clause for clause in clauses}
+    if not text:
+        raise RequestError("the request is empty", code=HaCode.EMPTY_QUERY_STRING, span=Span(0, 0))
+    found: dict[str, Clause] = {}
+    for piece in pieces(text, Span(0, len(text)), "&&"):
+        clause = _clause(text, piece)
+        if clause.name in found:
+            message = f"the clause {clause.name} is given more than once: the last one counts"
+            remarks.append(Remark(message, HaCode.KEY_VALUE_PAIR, found[clause.name].span))
+        found[clause.name] = clause
+    if not found:
+        raise RequestError("the request has no clause", code=HaCode.KEY_VALUE_PAIR, span=Span(0, len(text)))
+    return found
 
 
 def _clause(text: str, piece: Span) -> Clause:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
-from query_parser.clauses import pieces
-from query_parser.nodes import Remark
+from query_parser.clauses import pair, pieces
+from query_parser.cluster import parse_config_clusters
+from query_parser.kvpairs import parse_config_kvpairs
+from query_parser.nodes import Remark, Text
+from query_parser.numbers import int64, uint32
 from query_parser.request import Config
 
-FORMATS = ("json", "fulljson", "xml")
-_UINT32 = 2**32 - 1
-_INT64 = 2**63
+FORMATS = ("json", "fulljson", "xml", "protobuf", "fb_summary")
+"""The engine's own are xml, protobuf and fb_summary; the vendor's service adds the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +28,8 @@ class Key:
     expects: str = "a text"
 
 
-def _uint32(value: str) -> int | None:
-    if not re.fullmatch(r"\+?[0-9]{1,20}", value):
-        return None
-    number = int(value)
-    return number if number <= _UINT32 else None
-
-
-def _int64(value: str) -> int | None:
-    if not re.fullmatch(r"[+-]?[0-9]{1,20}", value):
-        return None
-    number = int(value)
-    return number if -_INT64 <= number < _INT64 else None
-
-
 def _count(code: HaCode) -> Key:
-    return Key(_uint32, code, f"a whole number from 0 to {_UINT32}")
+    return Key(uint32, code, "a whole number from 0 to 2^32 - 1")
 
 
 def _one_of(code: HaCode, choices: Sequence[str]) -> Key:
@@ -58,7 +45,7 @@ def _options(code: HaCode, choices: Sequence[str]) -> Key:
 
 
 _FREE = (
-    "default_index default_operator analyzer no_tokenize_indexes qrs_chain summary_profile trace rank_trace "
+    "format default_index default_operator analyzer no_tokenize_indexes qrs_chain summary_profile trace rank_trace "
     "metrics_src sourceid result_compress inner_result_compress phase_one_task_queue phase_two_task_queue "
     "fetch_summary_cluster fetch_summary_group debug_query_key request_trace_type hit_summary_schema_cache_key "
     "cluster kvpairs no_summary use_cache allow_lack_summary dedup batch_score optimize_rank optimize_comparator "
@@ -77,45 +64,74 @@ KEYS: dict[str, Key] = {
     "timeout": _count(HaCode.CONFIG_CLAUSE_TIMEOUT),
     "seek_timeout": _count(HaCode.CONFIG_CLAUSE_TIMEOUT),
     "research_threshold": _count(HaCode.CONFIG_CLAUSE_RESEARCH_THRESHOLD),
-    "format": _one_of(HaCode.UNSUPPORT_RESULT_FORMAT, FORMATS),
     "fetch_summary_type": _one_of(HaCode.CONFIG_CLAUSE_FETCH_SUMMARY_TYPE, ("docid", "pk", "rawpk")),
     "join_type": _one_of(HaCode.CONFIG_CLAUSE_JOIN_TYPE, ("weak", "strong")),
     "sub_doc": _one_of(HaCode.CONFIG_CLAUSE_SUB_DOC_DISPLAY_TYPE, ("no", "group", "flat")),
-    "version": Key(_int64, HaCode.CONFIG_CLAUSE_VERSION, "a whole number of 64 bits"),
+    "version": Key(int64, HaCode.CONFIG_CLAUSE_VERSION, "a whole number of 64 bits"),
     "proto_format_option": _options(
         HaCode.CONFIG_CLAUSE_PROTO_FORMAT_OPTION, ("summary_in_bytes", "pb_matchdoc_format")
     ),
 }
 
-_USED = frozenset({"start", "hit", "format", "cluster", "kvpairs", "default_index", "default_operator", "trace"})
-_USUAL = frozenset({"fetch_summary_type", "qrs_chain"})
-"""Without effect, but the vendor's samples send them with every request."""
+_USED = frozenset(
+    {
+        *("start", "hit", "format", "cluster", "kvpairs", "default_index", "default_operator", "trace", "timeout"),
+        *("no_summary", "fetch_summary_type"),
+    }
+)
+_USUAL = frozenset({"qrs_chain"})
+"""Without effect, but the vendor's samples send it with every request."""
+_QUIET = frozenset({"", "FATAL", "ERROR", "WARN"})
 
 
 def parse_config(text: str, span: Span, remarks: list[Remark]) -> Config:
-    """Raises RequestError 1002 for what is not ``key:value``, and each key's own code for a bad value."""
+    """Raises RequestError 1002 for what is not ``key:value``, 1001 for no cluster, and each key's own code.
+
+    Any format passes here, as in the engine; check_format() comes last of all.
+    """
     values: dict[str, int | str] = {}
     spans: dict[str, Span] = {}
-    for pair in pieces(text, span, ","):
-        parts = list(pieces(text, pair, ":"))
-        shown = text[pair.start : pair.end]
-        if len(parts) != 2:  # noqa: PLR2004 - a key and a value
-            message = f"config takes key:value pairs, not {shown[:80]!r}"
-            raise RequestError(message, code=HaCode.KEY_VALUE_PAIR, span=pair)
-        name, value = (text[part.start : part.end] for part in parts)
-        if name in KEYS:
-            values[name], spans[name] = _read(KEYS[name], name, value, parts[1]), parts[1]
-        else:
-            remarks.append(Remark(f"config has no key {name!r}: ignored", HaCode.KEY_VALUE_PAIR, parts[0]))
+    clusters: dict[str, Text] = {}
+    pairs: dict[str, Text] = {}
+    for piece in pieces(text, span, ","):
+        key, value = pair(text, piece, ":", HaCode.KEY_VALUE_PAIR, "config")
+        if key.text not in KEYS:
+            message = f"config has no key {key.text[:80]!r}: ignored"
+            remarks.append(Remark(message, HaCode.KEY_VALUE_PAIR, key.span))
+            continue
+        values[key.text], spans[key.text] = _read(KEYS[key.text], key.text, value), value.span
+        if key.text == "cluster":
+            clusters.update((name.text, name) for name in parse_config_clusters(text, value.span))
+        elif key.text == "kvpairs":
+            pairs.update(parse_config_kvpairs(text, value.span))
+    _debug(values)
     idle = [name for name in values if name not in _USED | _USUAL]
     if idle:
         message = f"config keys without effect here: {', '.join(idle)}"
         remarks.append(Remark(message, HaCode.KEY_VALUE_PAIR, spans[idle[0]], engine_takes=True))
-    return Config(values, spans)
+    return Config(values, spans, tuple(clusters.values()), pairs)
 
 
-def _read(key: Key, name: str, value: str, span: Span) -> int | str:
-    found = key.read(value)
+def check_format(config: Config) -> None:
+    """Raises RequestError 1007 for a format that neither the engine nor the vendor's service knows."""
+    if config.format is not None and config.format not in FORMATS:
+        message = f"config format takes one of {', '.join(FORMATS)}, not {config.format[:80]!r}"
+        raise RequestError(message, code=HaCode.UNSUPPORT_RESULT_FORMAT, span=config.spans.get("format"))
+
+
+def _debug(values: dict[str, int | str]) -> None:
+    """A debug query is traced and answered from the first row on, with its fields and without the cache."""
+    if "debug_query_key" not in values:
+        return
+    for name in ("trace", "rank_trace"):
+        if values.get(name, "") in _QUIET:
+            values[name] = "INFO"
+    values |= {"start": 0, "no_summary": "no", "use_cache": "no"}
+
+
+def _read(key: Key, name: str, value: Text) -> int | str:
+    found = key.read(value.text)
     if found is None:
-        raise RequestError(f"config {name} takes {key.expects}, not {value[:80]!r}", code=key.code, span=span)
+        message = f"config {name} takes {key.expects}, not {value.text[:80]!r}"
+        raise RequestError(message, code=key.code, span=value.span)
     return found

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
-from query_parser.config import parse_config
-from query_parser.expr import parse_expr
-from query_parser.nodes import Remark
-from query_parser.parse import parse_request
-from query_parser.query import parse_query
+from query_parser.clauses import ORDER
+from query_parser.nodes import Expr, Query
+from query_parser.parse import parse_clauses, parse_request
+from query_parser.request import HaRequest
+from query_parser.show_clauses import (
+    aggregate_text,
+    analyzer_text,
+    distinct_text,
+    fetch_summary_text,
+    final_sort_text,
+    health_check_text,
+    kvpairs_text,
+    layer_text,
+    level_text,
+    optimizer_text,
+    rank_sort_text,
+    rank_text,
+    searcher_cache_text,
+    sort_text,
+    virtual_attribute_text,
+)
 from query_parser.show_expr import expr_text
 from query_parser.show_query import query_text
+
+REQUEST = "request"
+
+NodeT = TypeVar("NodeT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +49,83 @@ class Judged:
 def judge(clause: str, text: str) -> Judged:
     """``clause`` is "request" or any clause's key; ``text`` is the request, or what follows the clause's ``=``.
 
-    Syntax only: names, types, functions and clusters are not looked up. Raises RequestError.
+    Syntax only: names, types, functions and clusters are not looked up. A request's tree is its clauses' trees in the
+    engine's order. Raises RequestError with the engine's code and a span in ``text``.
     """
-    remarks: list[Remark] = []
-    span = Span(0, len(text))
-    match clause:
-        case "request":
-            request = parse_request(text)
-            tree = " ;; ".join(query_text(layer) for layer in request.layers)
-            remarks.extend(request.remarks)
-        case "query":
-            tree = " ;; ".join(query_text(layer) for layer in parse_query(text, span, remarks))
-        case "filter":
-            tree = expr_text(parse_expr(text, span, HaCode.FILTER_CLAUSE, remarks))
-        case "config":
-            tree = ",".join(f"{key}:{value}" for key, value in parse_config(text, span, remarks).values.items())
-        case _:
-            raise RequestError(f"unknown clause {clause[:40]!r}", code=HaCode.UNKNOWN_CLAUSE, span=span)
-    return Judged(tree, tuple(remark.text for remark in remarks))
+    if clause == REQUEST:
+        request = parse_request(text)
+        tree = "&&".join(f"{name}={shown}" for name, shown in clause_trees(request))
+    elif clause in _SHOWN:
+        request = parse_clauses({clause: text})
+        tree = _SHOWN[clause](request)
+    else:
+        message = f"unknown clause {clause[:40]!r}; known: {REQUEST}, {', '.join(ORDER)}"
+        raise RequestError(message, code=HaCode.UNKNOWN_CLAUSE, span=Span(0, 0))
+    return Judged(tree, tuple(remark.text for remark in request.remarks if not remark.engine_takes))
+
+
+def clause_trees(request: HaRequest) -> Iterator[tuple[str, str]]:
+    """Name and text of each clause that says something, in the engine's order."""
+    for name in ORDER:
+        shown = _SHOWN[name](request)
+        if shown:
+            yield name, shown
+
+
+def _config(request: HaRequest) -> str:
+    joined = {
+        "cluster": "&".join(name.text for name in request.config.clusters),
+        "kvpairs": ";".join(f"{key}#{value.text}" for key, value in request.config.kvpairs.items()),
+    }
+    return ",".join(f"{key}:{joined.get(key, value)}" for key, value in request.config.values.items())
+
+
+def _clusters(request: HaRequest) -> str:
+    """Those of the cluster clause; config shows its own."""
+    return "" if request.clusters == request.config.clusters else ",".join(name.text for name in request.clusters)
+
+
+def _layers(layers: tuple[Query, ...], request: HaRequest) -> str:
+    index, operator = request.config.default_index, request.config.default_operator
+    return " ;; ".join(query_text(layer, index, operator) for layer in layers)
+
+
+def _kvpairs(request: HaRequest) -> str:
+    """Those of the kvpairs clause."""
+    own = ((key, value.text) for key, value in request.kvpairs.items() if request.config.kvpairs.get(key) != value)
+    return kvpairs_text(own)
+
+
+def _condition(expr: Expr | None) -> str:
+    return "" if expr is None else expr_text(expr)
+
+
+def _maybe(node: NodeT | None, show: Callable[[NodeT], str]) -> str:
+    return "" if node is None else show(node)
+
+
+_SHOWN: Mapping[str, Callable[[HaRequest], str]] = {
+    "config": _config,
+    "cluster": _clusters,
+    "query": lambda request: _layers(request.layers, request),
+    "filter": lambda request: _condition(request.filter),
+    "sort": lambda request: sort_text(request.sort),
+    "distinct": lambda request: distinct_text(request.distinct),
+    "aggregate": lambda request: aggregate_text(request.aggregates),
+    "rank": lambda request: _maybe(request.rank, rank_text),
+    "healthcheck": lambda request: _maybe(request.health_check, health_check_text),
+    "attribute": lambda request: ",".join(name.text for name in request.attributes),
+    "virtual_attribute": lambda request: virtual_attribute_text(request.virtual_attributes),
+    "fetch_summary": lambda request: _maybe(request.fetch_summary, fetch_summary_text),
+    "kvpairs": _kvpairs,
+    "layer": lambda request: layer_text(request.query_layers),
+    "searcher_cache": lambda request: _maybe(request.searcher_cache, searcher_cache_text),
+    "optimizer": lambda request: _maybe(request.optimizer, optimizer_text),
+    "rank_sort": lambda request: rank_sort_text(request.rank_sort),
+    "final_sort": lambda request: _maybe(request.final_sort, final_sort_text),
+    "level": lambda request: _maybe(request.level, level_text),
+    "analyzer": lambda request: _maybe(request.analyzer, analyzer_text),
+    "aux_query": lambda request: _maybe(request.auxiliary, lambda joined: _layers(joined.layers, HaRequest(""))),
+    "aux_filter": lambda request: _maybe(request.auxiliary, lambda joined: _condition(joined.filter)),
+    "pkfilter": lambda request: _maybe(request.pkfilter, lambda given: given.text),
+}

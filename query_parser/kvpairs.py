@@ -7,7 +7,7 @@ import re
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
-from query_parser.clauses import MAX_PIECES, pieces, trimmed
+from query_parser.clauses import BLANKS, MAX_PIECES, pair, pieces, trimmed
 from query_parser.nodes import Text
 
 _KEY = re.compile(r"[^:\\]*+(?:\\.[^:\\]*+)*+\\?", re.DOTALL)
@@ -16,7 +16,7 @@ _ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
 
 
 def parse_kvpairs(text: str, span: Span) -> dict[str, Text]:
-    """Values by key, the last of a key winning. Raises RequestError 2090 for a key without ``:``."""
+    """Values by key, the last of a key winning. Raises RequestError 2090 for a key that nothing follows."""
     pairs: dict[str, Text] = {}
     start, count = span.start, 0
     while start < span.end:
@@ -25,9 +25,9 @@ def parse_kvpairs(text: str, span: Span) -> dict[str, Text]:
             message = f"more than {MAX_PIECES} kvpairs"
             raise RequestError(message, code=HaCode.PARSE_KVPAIR_CLAUSE, span=Span(start, start))
         key, colon = _term(_KEY, text, start, span.end)
-        if colon >= span.end:
+        if colon + 1 >= span.end:
             if key.text:
-                message = f"kvpairs takes key:value pairs, {key.text[:80]!r} has no ':'"
+                message = f"kvpairs takes key:value pairs, {key.text[:80]!r} has no value"
                 raise RequestError(message, code=HaCode.PARSE_KVPAIR_CLAUSE, span=key.span)
             break
         value, comma = _term(_VALUE, text, colon + 1, span.end)
@@ -38,15 +38,8 @@ def parse_kvpairs(text: str, span: Span) -> dict[str, Text]:
 
 def parse_config_kvpairs(text: str, span: Span) -> dict[str, Text]:
     """``k#v;k#v`` as in config's key kvpairs. Raises RequestError 1002."""
-    pairs: dict[str, Text] = {}
-    for pair in pieces(text, span, ";"):
-        parts = list(pieces(text, pair, "#"))
-        if len(parts) != 2:  # noqa: PLR2004 - a key and a value
-            message = f"config kvpairs takes key#value, not {text[pair.start : pair.end]!r}"
-            raise RequestError(message, code=HaCode.KEY_VALUE_PAIR, span=pair)
-        key, value = parts
-        pairs[text[key.start : key.end]] = Text(text[value.start : value.end], value)
-    return pairs
+    found = (pair(text, piece, "#", HaCode.KEY_VALUE_PAIR, "config kvpairs") for piece in pieces(text, span, ";"))
+    return {key.text: value for key, value in found}
 
 
 def _term(pattern: re.Pattern[str], text: str, start: int, end: int) -> tuple[Text, int]:
@@ -55,4 +48,4 @@ def _term(pattern: re.Pattern[str], text: str, start: int, end: int) -> tuple[Te
     stop = start if found is None else found.end()
     where = trimmed(text, start, stop)
     plain = _ESCAPE.sub(r"\1", text[start:stop]) if "\\" in text[start:stop] else text[start:stop]
-    return Text(plain.strip(), where), stop
+    return Text(plain.strip(BLANKS), where), stop

@@ -25,13 +25,23 @@ from query_parser.clause_nodes import (
 )
 from query_parser.nodes import Expr, Query, Remark, SortItem, Text
 
+_FLAGS = {
+    **dict.fromkeys(("t", "true", "y", "yes", "1"), True),
+    **dict.fromkeys(("f", "false", "n", "no", "0"), False),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Known config keys that were given, by key: numbers as int, the rest as text."""
+    """Known config keys that were given, by key: numbers as int, the rest as text.
+
+    ``clusters`` and ``kvpairs`` are what all keys of these names say together.
+    """
 
     values: Mapping[str, int | str] = field(default_factory=dict)
-    spans: Mapping[str, Span] = field(default_factory=dict)
+    spans: Mapping[str, Span] = field(default_factory=dict, compare=False)
+    clusters: tuple[Text, ...] = ()
+    kvpairs: Mapping[str, Text] = field(default_factory=dict)
 
     def number(self, key: str, default: int) -> int:
         value = self.values.get(key, default)
@@ -40,6 +50,11 @@ class Config:
     def text(self, key: str) -> str | None:
         value = self.values.get(key)
         return value if isinstance(value, str) else None
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Values other than these leave the default, as in autil's parseTrueFalse."""
+        value = str(self.values.get(key, "")).lower()
+        return _FLAGS.get(value, default)
 
     @property
     def start(self) -> int:
