@@ -6,24 +6,25 @@ RequestValidator.cpp), once the whole request has the right syntax.
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError
-from havengate.types import And, BoolNode, Compare, Distinct, Expr, Field, Literal, SearchPlan, Span
+from havengate.types import BoolNode, SearchPlan, Span, Variable
 from query_parser.nodes import Remark
-from query_parser.plan_attributes import define_all, output_fields, variables
+from query_parser.plan_attributes import define, output_fields, variables
 from query_parser.plan_expr import Expressions
 from query_parser.plan_functions import Scope
+from query_parser.plan_key import with_key
 from query_parser.plan_notes import idle_parts, reordering_parts
 from query_parser.plan_pool import plan_aggregates, plan_distinct, plan_sort
 from query_parser.plan_query import QueryPlanner
 from query_parser.plan_rank import filter_mode, plan_rank
 from query_parser.plan_terms import Indexes
+from query_parser.plan_tuning import cache_conditions, check_layers, check_rounds
 from query_parser.request import HaRequest
 from schemas.settings import TableSettings
 from schemas.table import TableSchema
@@ -31,7 +32,6 @@ from schemas.table import TableSchema
 _BEFORE_CONFIG = (HaCode.NO_QUERY_CLAUSE, HaCode.INDEX_NOT_EXIST)
 """The engine cuts the query into words before it validates anything else."""
 _MILLISECONDS = 1000
-_INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 
 
 class Table(Protocol):
@@ -51,6 +51,12 @@ class Resolve(Protocol):
     def __call__(self, cluster: str | None, span: Span | None) -> Table: ...
 
 
+class Check(Protocol):
+    """Holds a plan against the table's schema (havengate.bind). Raises RequestError for what does not fit."""
+
+    def __call__(self, plan: SearchPlan, schema: TableSchema) -> object: ...
+
+
 def plan_request(
     request: HaRequest,
     resolve: Resolve,
@@ -58,41 +64,93 @@ def plan_request(
     index_aliases: frozenset[str],
     window: int,
     clock: Callable[[], float] = time.time,
+    check: Check | None = None,
 ) -> SearchPlan:
-    """The search that a request asks for; ``window`` is the most that start + hit may be, ``clock`` gives seconds.
+    """The search that a request asks for.
+
+    window  the most that start + hit may be
+    clock   seconds since 1970
+    check   what is asked, before a clause is refused, whether the clauses before it are right; and about virtual
+            attributes and clauses that leave nothing in the plan
 
     Raises UnknownTable from ``resolve``, and RequestError with the engine's code and the span of what is wrong. Under
     a strict table the first thing that the engine drops is an error, too.
     """
     table = _table(request, resolve)
-    schema, config = table.schema, request.config
-    indexes = Indexes(schema, index_aliases)
+    indexes = Indexes(table.schema, index_aliases)
     planner = QueryPlanner(request, indexes, table.settings)
     query = _query(request, planner, window)
-    scope = Scope(schema, request.kvpairs, clock)
-    expressions = Expressions(scope)
-    define_all(request.virtual_attributes, expressions)
-    plan = SearchPlan(
-        table=table.name,
-        query=query,
-        filter=None if request.filter is None else expressions.condition(request.filter),
-        sort=plan_sort(request.sort, expressions),
-        distinct=_distinct(request, expressions),
-        aggregates=plan_aggregates(request.aggregates, expressions),
-        output_fields=output_fields(request.attributes, expressions),
-        variables=variables(request.attributes, expressions),
-        offset=config.start,
-        limit=config.hit,
-        timeout_s=config.number("timeout", 0) / _MILLISECONDS or None,
-        filter_mode=filter_mode(request),
-        rank=plan_rank(request, indexes),
-    )
+    scope = Scope(table.schema, request.kvpairs, clock)
+    plan = _Clauses(request, table, query, Expressions(scope), check).plan(indexes)
     return replace(
         plan,
-        filter=_with_key(plan.filter, request, schema),
         warnings=(*_warnings((*request.remarks, *planner.remarks), table.settings), *reordering_parts(request)),
         notes=tuple(dict.fromkeys((*idle_parts(request), *planner.notes, *scope.notes))),
     )
+
+
+@dataclass(slots=True)
+class _Clauses:
+    """Plans the clauses after the query, each in the engine's turn."""
+
+    request: HaRequest
+    table: Table
+    query: BoolNode
+    expressions: Expressions
+    check: Check | None
+    parts: dict[str, Any] = field(default_factory=dict)
+    """What the plan has so far, by the names of its fields."""
+
+    def plan(self, indexes: Indexes) -> SearchPlan:
+        request, config = self.request, self.request.config
+        try:
+            self._search()
+            self._ask()
+            mode, rank = filter_mode(request), plan_rank(request, indexes)
+        except RequestError:
+            self._check(self.parts)
+            raise
+        return SearchPlan(
+            table=self.table.name,
+            query=self.query,
+            offset=config.start,
+            limit=config.hit,
+            timeout_s=config.number("timeout", 0) / _MILLISECONDS or None,
+            filter_mode=mode,
+            rank=rank,
+            **self.parts,
+        )
+
+    def _search(self) -> None:
+        """Which rows, in which order."""
+        request, expressions = self.request, self.expressions
+        for attribute in request.virtual_attributes:
+            define(attribute, expressions)
+            named = expressions.names[attribute.name].planned
+            self._check({"variables": (Variable(attribute.name, named, attribute.span),)})
+        if request.filter is not None:
+            self.parts["filter"] = expressions.condition(request.filter)
+        self.parts["sort"] = plan_sort(request.sort, expressions)
+        for round_ in request.rank_sort:
+            self._check({**self.parts, "sort": plan_sort(round_.items, expressions)})
+
+    def _ask(self) -> None:
+        """What is made of them."""
+        request, expressions = self.request, self.expressions
+        self.parts["distinct"] = plan_distinct(request.distinct, expressions)
+        check_rounds(request)
+        self.parts["aggregates"] = plan_aggregates(request.aggregates, expressions)
+        self.parts["output_fields"] = output_fields(request.attributes, expressions)
+        self.parts["variables"] = variables(request.attributes, expressions)
+        for condition in cache_conditions(request, expressions):
+            self._check({"filter": condition})
+        found = with_key(self.parts.get("filter"), request, self.table.schema)
+        check_layers(request.query_layers, self.table.schema)
+        self.parts["filter"] = found
+
+    def _check(self, parts: Mapping[str, Any]) -> None:
+        if self.check is not None:
+            self.check(SearchPlan(table=self.table.name, query=self.query, **parts), self.table.schema)
 
 
 def _table(request: HaRequest, resolve: Resolve) -> Table:
@@ -127,29 +185,6 @@ def _check_config(request: HaRequest, window: int) -> None:
     if request.auxiliary is not None:
         message = "aux_query and aux_filter search a joined table, of which there is none"
         raise RequestError(message, code=HaCode.NO_SCAN_JOIN_CLUSTER_NAME, span=request.auxiliary.span)
-
-
-def _distinct(request: HaRequest, expressions: Expressions) -> tuple[Distinct, ...]:
-    found = plan_distinct(request.distinct, expressions)
-    if len(request.rank_sort) > 1 and request.distinct and request.distinct[0] is not None:
-        message = "several rounds of rank_sort and a first distinct exclude each other"
-        code = HaCode.RANK_SORT_CLAUSE_AND_DISTINCT_CLAUSE_CONFLICT
-        raise RequestError(message, code=code, span=request.distinct[0].span)
-    return found
-
-
-def _with_key(condition: Expr | None, request: HaRequest, schema: TableSchema) -> Expr | None:
-    """The filter, and the row that pkfilter names. Raises RequestError 1064."""
-    given = request.pkfilter
-    if given is None:
-        return condition
-    integer = schema.key_type.is_integer
-    if not given.text or (integer and not _INTEGER.fullmatch(given.text)):
-        message = f"pkfilter takes a primary key, {'a whole number, ' if integer else ''}not {given.text[:40]!r}"
-        raise RequestError(message, code=HaCode.PKFILTER_CLAUSE, span=given.span)
-    key = Literal(int(given.text) if integer else given.text, given.span)
-    equal = Compare("=", Field(schema.primary_key, span=given.span), key, given.span)
-    return equal if condition is None else And((equal, condition), given.span)
 
 
 def _warnings(remarks: tuple[Remark, ...], settings: TableSettings) -> tuple[str, ...]:

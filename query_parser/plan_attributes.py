@@ -11,13 +11,12 @@ from query_parser.plan_expr import Expressions
 from schemas.table import TableSchema
 
 
-def define_all(attributes: tuple[VirtualAttribute, ...], expressions: Expressions) -> None:
+def define(attribute: VirtualAttribute, expressions: Expressions) -> None:
     """Raises RequestError 2070 for the name of a field, and what an expression may raise."""
-    for attribute in attributes:
-        if attribute.name in expressions.scope.schema.fields:
-            message = f"virtual attribute {excerpt(attribute.name)!r} has the name of a field"
-            raise RequestError(message, code=HaCode.VIRTUALATTRIBUTE_CLAUSE, span=attribute.span)
-        expressions.define(attribute.name, attribute.expr)
+    if attribute.name in expressions.scope.schema.fields:
+        message = f"virtual attribute {excerpt(attribute.name)!r} has the name of a field"
+        raise RequestError(message, code=HaCode.VIRTUALATTRIBUTE_CLAUSE, span=attribute.span)
+    expressions.define(attribute.name, attribute.expr)
 
 
 def output_fields(attributes: tuple[Text, ...], expressions: Expressions) -> tuple[str, ...] | None:

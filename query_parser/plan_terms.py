@@ -15,6 +15,7 @@ from schemas.table import TableSchema, TermIndex, VectorIndex
 
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,40}\s*")
 _REAL = re.compile(r"\s*[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?\s*")
+_SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _WHOLE_BOOST = 100
 _HINT = "; config=default_index:NAME says where terms without an index are looked for"
 
@@ -116,13 +117,23 @@ def _texts(core: Word | Phrase, index: TermIndex, *, apart: bool) -> Iterator[st
 
 
 def pieces_with_words(text: str) -> Iterator[str]:
-    """The runs of letters, digits and marks of a text: where it has none, it has no word to search for."""
+    """The runs of letters, digits and marks of a text: where it has none, it has no word to search for.
+
+    Characters are judged as engines/frames/words.py judges them.
+    """
     plain = unicodedata.normalize("NFKC", text)
     start = None
     for place, character in enumerate(f"{plain} "):
-        inside = character.isalnum() or (start is not None and unicodedata.category(character)[0] == "M")
+        inside = _is_of_words(character, alone=start is None)
         if inside and start is None:
             start = place
         elif not inside and start is not None:
             yield plain[start:place]
             start = None
+
+
+def _is_of_words(character: str, *, alone: bool) -> bool:
+    """A variation selector goes with the character before it and is nothing by itself."""
+    if character.isalnum():
+        return True
+    return unicodedata.category(character)[0] == "M" and not (alone and _SELECTOR.match(character))

@@ -45,6 +45,7 @@ def resolver(*tables):
     return resolve
 
 
-def plan(text, *tables, window=5000):
+def plan(text, *tables, window=5000, **options):
     resolve = resolver(*(tables or (Table(),)))
-    return plan_request(parse_request(text), resolve, index_aliases=frozenset({"image_index"}), window=window)
+    aliases = frozenset({"image_index"})
+    return plan_request(parse_request(text), resolve, index_aliases=aliases, window=window, **options)
