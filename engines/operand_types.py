@@ -30,11 +30,12 @@ class Rules:
 
     field: Callable[[Field], FieldSpec]
     literal: Callable[[Literal], None]
-    depth: int = DEEPEST
+    deepest: int = DEEPEST
+    depth: int = 0
 
     @property
     def inner(self) -> Rules:
-        return replace(self, depth=self.depth - 1)
+        return replace(self, depth=self.depth + 1)
 
 
 def engine_rules(schema: TableSchema) -> Rules:
@@ -53,8 +54,9 @@ def operand_spec(operand: Operand, rules: Rules) -> FieldSpec:
         case Literal():
             return _literal_spec(operand, rules)
         case Arith() | Call():
-            if rules.depth <= 0:
-                raise _refused("expressions are nested too deep", HaCode.FILTER_CLAUSE, operand.span)
+            if rules.depth >= rules.deepest:
+                message = f"an expression is nested deeper than {rules.deepest} levels"
+                raise _refused(message, HaCode.FILTER_CLAUSE, operand.span)
             return _arithmetic(operand, rules) if isinstance(operand, Arith) else _call(operand, rules)
         case _:
             raise _refused(f"a value that is not known: {operand!r}", HaCode.FILTER_CLAUSE, None)

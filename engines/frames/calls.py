@@ -59,7 +59,8 @@ def _distance(x1: Doubles, y1: Doubles, x2: Doubles, y2: Doubles) -> Doubles:
     s = np.sin((y2 * RADIANS - y1 * RADIANS) / 2)
     t = np.sin((x2 * RADIANS - x1 * RADIANS) / 2)
     h = s * s + np.cos(y1 * RADIANS) * np.cos(y2 * RADIANS) * (t * t)
-    return 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(1.0, np.sqrt(h)))
+    angle: Doubles = 2 * np.arcsin(np.minimum(1.0, np.sqrt(h)))
+    return EARTH_RADIUS_KM * angle
 
 
 _FORMULAS: Mapping[str, Formula] = {"pow": _pow, "log": _log, "distance": _distance}
