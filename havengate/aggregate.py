@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError
@@ -68,14 +68,19 @@ def _check_combinations(table: pl.DataFrame, several: Sequence[str], spec: Aggre
 
 
 def _keys(spec: Aggregate, schema: TableSchema) -> list[pl.Expr]:
-    """The keys as columns, a list where a field has several values; a range is the number of its lower limit."""
+    """The keys as columns, a list where a field has several values; a range is the number of limits reached."""
+    import polars as pl
+
     from engines.frames.arithmetic import compile_value
+    from engines.frames.columns import DTYPES
 
     if not spec.ranges:
         return [_key(key, schema) for key in spec.keys]
     (key,) = spec.keys
-    place = limits_reached(*compile_value(key, schema), spec.ranges) - 1
-    return [place.replace(-1, None)]
+    if _has_several(key, schema):
+        reached = limits_reached(pl.element(), DTYPES[schema.fields[key.name].type], spec.ranges)
+        return [pl.col(key.name).list.eval(reached).list.unique()]
+    return [limits_reached(*compile_value(key, schema), spec.ranges)]
 
 
 def _key(key: Operand, schema: TableSchema) -> pl.Expr:
@@ -83,9 +88,13 @@ def _key(key: Operand, schema: TableSchema) -> pl.Expr:
 
     from engines.frames.arithmetic import compile_value
 
-    if isinstance(key, Field) and schema.fields[key.name].multi_value:
+    if _has_several(key, schema):
         return pl.col(key.name).list.unique()
     return compile_value(key, schema)[0]
+
+
+def _has_several(operand: Operand, schema: TableSchema) -> TypeGuard[Field]:
+    return isinstance(operand, Field) and schema.fields[operand.name].multi_value
 
 
 def _values(spec: Aggregate, schema: TableSchema) -> dict[int, pl.Expr]:
@@ -97,6 +106,9 @@ def _values(spec: Aggregate, schema: TableSchema) -> dict[int, pl.Expr]:
     found = {}
     for place, function in enumerate(spec.functions):
         if function.value is None:
+            continue
+        if _has_several(function.value, schema):
+            found[place] = pl.col(function.value.name)
             continue
         value, dtype = compile_value(function.value, schema)
         if function.name == "sum" and not dtype.is_numeric():
@@ -113,7 +125,10 @@ def _computed(function: AggregateFunction, place: int, table: pl.DataFrame) -> p
 
     if function.name == "count":
         return pl.len()
-    value = pl.col(f"#value:{place}").drop_nulls()
+    value = pl.col(f"#value:{place}")
+    # Of several values only distinct_count makes sense.
+    several = isinstance(table.schema[f"#value:{place}"], pl.List)
+    value = (value.explode() if several else value).drop_nulls()
     match function.name:
         case "max":
             return value.max()
@@ -151,6 +166,7 @@ def _plain(value: Scalar) -> Scalar:
     return value + 0.0 if isinstance(value, float) else value
 
 
-def _range_name(ranges: Sequence[int | float], place: int) -> str:
-    """``a~b``; the last one is open, ``c~``."""
-    return f"{ranges[place]}~{ranges[place + 1] if place + 1 < len(ranges) else ''}"
+def _range_name(ranges: Sequence[int | float], reached: int) -> str:
+    """``a~b``; the first and the last are open, ``~a`` and ``c~`` (RangeAggregator.h puts the type's ends there)."""
+    ends = ("", *ranges, "")
+    return f"{ends[reached]}~{ends[reached + 1]}"

@@ -35,7 +35,7 @@ MAX_LIMITS = 100
 MAX_GROUPS = 10_000
 MAX_DISTINCTS = 2
 MAX_VARIABLES = 256
-MAX_DISTINCT = 1_000_000
+MAX_DISTINCT = 2**31 - 1
 """The most that a distinct's count and times may be."""
 
 
@@ -73,8 +73,8 @@ def _bind_distinct(distinct: Distinct, first: SortKey, schema: TableSchema) -> D
     if spec.multi_value:
         raise several_values(spec, distinct.span)
     for name, value, code in (
-        ("count", distinct.count, HaCode.DISTINCT_COUNT),
         ("times", distinct.times, HaCode.DISTINCT_TIMES),
+        ("count", distinct.count, HaCode.DISTINCT_COUNT),
     ):
         if not 1 <= value <= MAX_DISTINCT:
             message = f"{name} is {excerpt(str(value))}, it must be 1 to {MAX_DISTINCT}"
@@ -104,8 +104,8 @@ def _bind_aggregate(aggregate: Aggregate, schema: TableSchema) -> Aggregate:
         _check_function(function, schema, span)
     if aggregate.ranges:
         _check_limits(aggregate.ranges, "ranges", HaCode.AGG_RANGE_ORDER, span)
-        if len(keys) > 1 or keys[0].multi_value or not keys[0].type.is_number:
-            message = f"ranges group by one number, not by {_listed(aggregate.keys)}"
+        if len(keys) > 1 or not keys[0].type.is_number:
+            message = f"ranges group by numbers of one key, not by {_listed(aggregate.keys)}"
             raise RequestError(message, code=HaCode.AGG_RANGE_TYPE, span=span)
     bound = None if aggregate.filter is None else bind_expr(aggregate.filter, schema)
     return replace(aggregate, filter=bound)
@@ -118,7 +118,7 @@ def _check_function(function: AggregateFunction, schema: TableSchema, span: Span
         message = f"{function.name} takes {'no value' if function.name == 'count' else 'a value'}"
         raise RequestError(message, code=HaCode.AGGREGATE_CLAUSE, span=span)
     spec = bind_value(function.value, schema, HaCode.AGGREGATE_CLAUSE)
-    if spec.multi_value:
+    if spec.multi_value and function.name != "distinct_count":
         raise several_values(spec, function.value.span)
     if function.name == "sum" and not spec.type.is_number:
         message = f"field {spec.name!r} is {spec.type}: a sum is of numbers"

@@ -153,7 +153,10 @@ AggregateName = OneOf["count", "sum", "max", "min", "distinct_count"]
 
 @dataclass(frozen=True, slots=True)
 class AggregateFunction:
-    """``value`` is None for count only. Missing values count nowhere but in count."""
+    """``value`` is None for count only. Missing values count nowhere but in count.
+
+    It is one value; of a multi-value field distinct_count alone counts the values.
+    """
 
     name: AggregateName
     value: Operand | None = None
@@ -163,8 +166,8 @@ class AggregateFunction:
 class Aggregate:
     """Groups of the pool's rows, the largest first, then by key; rows without a key belong to no group.
 
-    A row with a multi-value key belongs to the group of each of its values. ``ranges`` a, b, c of a single number
-    key make the groups [a, b), [b, c) and [c, ...). ``filter`` keeps rows out of this aggregate alone.
+    A row with a multi-value key belongs to the group of each of its values. ``ranges`` a, b, c of a single key
+    of numbers make the groups (..., a), [a, b), [b, c) and [c, ...). ``filter`` keeps rows out of this aggregate alone.
     """
 
     keys: tuple[Operand, ...]
