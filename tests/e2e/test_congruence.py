@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 from congruence_cases import Case
+from congruence_plans import Plans
 
 from gateway.app import create_app
 from schemas.settings import TableSettings
@@ -16,7 +17,7 @@ SHORT, LONG, PLANS = range(4), range(100, 140), 60
 
 def answers(both, case):
     """Each plan with both answers, over a table of its own."""
-    clients = []
+    clients, plans = [], Plans(case)
     for services in both:
         services.tables.create("t", read_schema(case.schema()), TableSettings())
         clients.append(create_app(services).test_client())
@@ -25,7 +26,7 @@ def answers(both, case):
             pushed = [client.post("/update/t/actions/bulk", json=documents).json for client in clients]
             assert pushed[0]["errors"] == pushed[1]["errors"]
             for _ in range(PLANS // 2):
-                plan = case.plan()
+                plan = plans.plan()
                 yield plan, *(client.post("/v1/tables/t/search", json=plan) for client in clients)
     finally:
         for services in both:
