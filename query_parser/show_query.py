@@ -6,11 +6,9 @@ from collections.abc import Iterable
 
 from query_parser.nodes import Core, Fields, IndexTerm, NumberRange, Phrase, Query, Terms, TermSet
 
-EXCERPT = 200
-
 
 def query_text(query: Query, default_index: str = "default", default_operator: str = "AND") -> str:
-    """Chains are printed pairwise from the left; texts longer than EXCERPT are cut."""
+    """Chains are printed pairwise from the left."""
     if isinstance(query, IndexTerm):
         head = f"{query.index or default_index}{_fields(query.fields)}"
         shown = f"{{{head}:{_terms(query.terms)}}}"
@@ -18,10 +16,6 @@ def query_text(query: Query, default_index: str = "default", default_operator: s
         items = (query_text(item, default_index, default_operator) for item in query.items)
         shown = _pairwise(query.op or default_operator, items)
     return shown if query.label is None else f"{shown}@{query.label}"
-
-
-def excerpt(text: str) -> str:
-    return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}… ({len(text)} characters)"
 
 
 def _pairwise(op: str, items: Iterable[str]) -> str:
@@ -51,6 +45,6 @@ def _core(core: Core) -> str:
         case NumberRange():
             return f"(num {core})"
         case Phrase():
-            return f'"{excerpt(core.text)}"'
+            return f'"{core.text}"'
         case _:
-            return f"'{excerpt(core.text)}'"
+            return f"'{core.text}'"

@@ -33,8 +33,11 @@ _NUMBERED = re.compile(r"g[0-9]+", re.ASCII)
 class Catalog:
     """The folder ``tables`` of a data folder. The caller serialises calls that change it, or one table of it."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, read_only: bool = False) -> None:
+        """``read_only``: for names and specifications, while another process may hold the folder."""
         self._root = data_dir / "tables"
+        if read_only:
+            return
         self._root.mkdir(parents=True, exist_ok=True)
         for entry in self._root.iterdir():
             # Only what an interrupted call left: a file manager leaves files of its own here.
@@ -42,7 +45,8 @@ class Catalog:
                 shutil.rmtree(entry)
 
     def names(self) -> list[str]:
-        return sorted(entry.name for entry in self._root.iterdir() if entry.name in self)
+        entries = self._root.iterdir() if self._root.is_dir() else ()
+        return sorted(entry.name for entry in entries if entry.name in self)
 
     def __contains__(self, name: str) -> bool:
         return is_table_name(name) and (self._root / name / "current").is_file()

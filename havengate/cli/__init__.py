@@ -11,7 +11,8 @@ import click
 from havengate.cli.common import printable
 from havengate.cli.data import ingest, schema, table
 from havengate.cli.generations import change, generations, rollback
-from havengate.cli.query import explain, parse, search
+from havengate.cli.parse import parse
+from havengate.cli.query import explain, search
 from havengate.cli.server import config, demo, doctor, serve, user
 from havengate.errors import HavengateError
 

@@ -1,4 +1,4 @@
-"""Commands about queries: run, parse, explain."""
+"""Commands about queries: run, explain."""
 
 from __future__ import annotations
 
@@ -53,21 +53,6 @@ def search(  # noqa: PLR0917  (click passes them by name)
             plan = _ha_plan(services, request)
         result = services.searcher.search(plan)
     _print_result(result, as_json)
-
-
-@click.command()
-@click.argument("query")
-def parse(query: str) -> None:
-    """Print a HA3 string's syntax tree as JSON; no table is looked up.
-
-    Example: havengate parse "query=image_index:'cat&modal=text'&&filter=cate_id=1 AND price<3"
-    """
-    from query_parser.parse import parse_request
-    from query_parser.show import show_request
-
-    with pointing_at(query):
-        request = parse_request(query)
-    click.echo(json.dumps(show_request(request), ensure_ascii=False, indent=2))
 
 
 @click.command()
