@@ -15,7 +15,7 @@ endif
 # A server that lives as long as the command behind this, its data in the data folder (needs Java 17 and Maven).
 SERVER := $(if $(filter opensearch,$(ENGINE)),PYTHONPATH=tests $(BIN)/python -m opensearch_server "$$HAVENGATE_DATA_DIR")
 
-.PHONY: demo serve test test-long test-opensearch-3 check bench print-data-dir clean
+.PHONY: demo serve test test-long test-sdk test-opensearch-3 check bench print-data-dir clean
 
 demo: $(STAMP)
 	$(SERVER) $(BIN)/havengate demo
@@ -27,8 +27,12 @@ test: $(STAMP)
 	$(BIN)/python -m pytest
 
 # Naming a server's version makes missing Java or Maven a failure instead of a skip.
-test-long: $(STAMP) test-opensearch-3
-	HAVENGATE_TEST_OPENSEARCH_VERSION=2.19.6 $(BIN)/python -m pytest -m long
+test-long: $(STAMP) test-opensearch-3 test-sdk
+	HAVENGATE_TEST_OPENSEARCH_VERSION=2.19.6 $(BIN)/python -m pytest -m long --ignore=tests/e2e/test_sdk.py
+
+# Every version of the vendor's SDK that counts, each in an environment of its own below tests/.cache.
+test-sdk: $(STAMP)
+	$(BIN)/python -m pytest -m 'long or not long' tests/e2e/test_sdk.py
 
 # The engine's tests on the newest server (needs a JDK 21 or newer).
 test-opensearch-3: $(STAMP)

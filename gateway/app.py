@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from gateway import auth, errors, fetch, ha, health, plan_api, push
+from gateway import auth, errors, fetch, ha, health, plan_api, push, rest_dsl
 from gateway.server import Site
 from havengate.errors import EngineError
 from havengate.services import open_services
@@ -33,7 +33,7 @@ def create_app(services: Services) -> Flask:
     app.url_map.merge_slashes = False
     errors.install(app)
     auth.install(app, auth.parse_users(services.settings.auth.users))
-    for dialect in (ha, push, fetch, plan_api, health):
+    for dialect in (ha, rest_dsl, push, fetch, plan_api, health):
         app.register_blueprint(dialect.blueprint(services))
     return app
 
