@@ -14,7 +14,7 @@ from havengate.bind_pool import bind_aggregates, bind_distincts, bind_variables,
 from havengate.bind_query import MAX_TERMS, MAX_VECTORS, category_filter, check_query, vector_terms
 from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
-from havengate.types import And, Arith, Compare, Expr, In, Not, Operand, Or, SearchPlan
+from havengate.types import And, Arith, AtLeast, Call, Compare, Expr, In, Not, Operand, Or, SearchPlan
 from schemas.table import TableSchema
 
 __all__ = ["MAX_CONDITIONS", "MAX_TERMS", "MAX_VECTORS", "bind", "bind_expr", "category_filter", "vector_terms"]
@@ -32,17 +32,16 @@ def bind(plan: SearchPlan, schema: TableSchema, *, window: int) -> SearchPlan:
     if plan.timeout_s is not None and not (math.isfinite(plan.timeout_s) and plan.timeout_s > 0):
         message = f"a timeout is a finite number of seconds above 0, not {plan.timeout_s}"
         raise RequestError(message, code=HaCode.CONFIG_CLAUSE_TIMEOUT)
+    # In the order in which the HA3 engine judges the clauses of a request: the first that is wrong is named.
     check_query(plan.query, schema)
     _check_size(plan)
+    condition = None if plan.filter is None else bind_expr(plan.filter, schema)
     check_sort(plan, schema)
+    distinct = bind_distincts(plan.distinct, plan.sort[0], schema)
+    aggregates = bind_aggregates(plan.aggregates, schema)
     _check_output(plan, schema)
-    return replace(
-        plan,
-        filter=None if plan.filter is None else bind_expr(plan.filter, schema),
-        distinct=bind_distincts(plan.distinct, plan.sort[0], schema),
-        aggregates=bind_aggregates(plan.aggregates, schema),
-        variables=bind_variables(plan.variables, schema),
-    )
+    variables = bind_variables(plan.variables, schema)
+    return replace(plan, filter=condition, distinct=distinct, aggregates=aggregates, variables=variables)
 
 
 def _check_size(plan: SearchPlan) -> None:
@@ -74,15 +73,15 @@ def _conditions(plan: SearchPlan) -> Iterator[Expr | None]:
 
 def _parts(part: Expr | Operand) -> tuple[Expr | Operand, ...]:
     match part:
-        case And(items) | Or(items):
+        case And(items) | Or(items) | AtLeast(items):
             return items
         case Not(item):
             return (item,)
         case Compare(_, left, right):
-            return tuple(side for side in (left, right) if isinstance(side, Arith))
+            return tuple(side for side in (left, right) if isinstance(side, Arith | Call))
         case Arith(_, left, right):
             return (left, right)
-        case In(_, values):
+        case In(_, values) | Call(_, values):
             return values
         case _:
             return ()

@@ -73,14 +73,6 @@ KEYS: dict[str, Key] = {
     ),
 }
 
-_USED = frozenset(
-    {
-        *("start", "hit", "format", "cluster", "kvpairs", "default_index", "default_operator", "trace", "timeout"),
-        *("no_summary", "fetch_summary_type"),
-    }
-)
-_USUAL = frozenset({"qrs_chain"})
-"""Without effect, but the vendor's samples send it with every request."""
 _QUIET = frozenset({"", "FATAL", "ERROR", "WARN"})
 
 
@@ -105,10 +97,6 @@ def parse_config(text: str, span: Span, remarks: list[Remark]) -> Config:
         elif key.text == "kvpairs":
             pairs.update(parse_config_kvpairs(text, value.span))
     _debug(values)
-    idle = [name for name in values if name not in _USED | _USUAL]
-    if idle:
-        message = f"config keys without effect here: {', '.join(idle)}"
-        remarks.append(Remark(message, HaCode.KEY_VALUE_PAIR, spans[idle[0]], engine_takes=True))
     return Config(values, spans, tuple(clusters.values()), pairs)
 
 

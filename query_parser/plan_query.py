@@ -116,7 +116,7 @@ class QueryPlanner:
             message = f"vector index {index.name!r} takes texts in single quotes, no {kind}"
             raise RequestError(message, code=HaCode.INDEX_TYPE_INVALID, span=core.span)
         boost = weight(core)
-        if not core.text:
+        if not core.text.strip():
             return None
         found = vector_term(core, index, self.settings, self.remarks)
         return found if boost == 1 else replace(found, weight=boost)

@@ -135,7 +135,7 @@ def _search_params(option: _Content, remarks: list[Remark]) -> dict[str, Any]:
         raise option.wrong(f"search_params takes a JSON object, not {option.text[:40]!r}")
     if params:
         message = "search_params has no effect"
-        remarks.append(Remark(message, HaCode.QUERY_CLAUSE, option.span))
+        remarks.append(Remark(message, HaCode.QUERY_CLAUSE, option.span, engine_takes=True))
     return params
 
 

@@ -225,7 +225,7 @@ def test_a_strict_table_takes_what_the_engine_takes(error_of):
     strict = Table(settings=TableSettings(strict=True))
     assert plan(f"{WORDS}&&config=rank_size:30", strict).warnings == ()
     assert error_of(f"{WORDS}&&config=rank_size:30,nosuch:1", strict)[::2] == ("KEY_VALUE_PAIR", "nosuch")
-    assert error_of(f"{WORDS}&&cluster=demo:part_ids=0", strict)[0] == "CLUSTER_CLAUSE"
+    assert "part_ids" in plan(f"{WORDS}&&cluster=demo:part_ids=0", strict).warnings[0]
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,15 @@ TYPES = (
 
 
 @pytest.mark.parametrize("place", range(len(TYPES)))
+def test_types_alone_come_up_in_the_same_order(error_of, place):
+    check = partial(bind, window=WINDOW)
+    given = "&&".join(piece for piece, _ in TYPES[place:])
+    code, _, marked = error_of(f"query=words:a&&{given}&&attribute=nosuch", SHOP, check=check)
+    assert code == TYPES[place][1]
+    assert marked in TYPES[place][0]
+
+
+@pytest.mark.parametrize("place", range(len(TYPES)))
 def test_types_of_a_clause_come_before_the_next_clause(error_of, place):
     check = partial(bind, window=WINDOW)
     piece, code = TYPES[place]
