@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Response, g
@@ -12,6 +13,7 @@ from gateway.ha_fetch import fetch_summary
 from gateway.ha_format import answer_body, error_body
 from gateway.ha_xml import answer_xml, error_xml
 from gateway.wanted import format_of, wanted_by
+from havengate.bind import bind
 from query_parser.plan import plan_request
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def answer(services: Services, request: HaRequest, default: Format) -> Response:
             services.tables.resolve,
             index_aliases=services.settings.alias_set,
             window=services.settings.limits.window,
+            check=partial(bind, window=services.settings.limits.window),
         )
         result, wanted = services.searcher.search(plan), wanted_by(request, plan)
     return _written(result, wanted, form)

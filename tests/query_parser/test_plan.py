@@ -3,7 +3,6 @@
 import pytest
 from demo_table import Table, plan, schema
 
-from havengate.errors import UnknownTable
 from havengate.types import (
     And,
     AndNot,
@@ -125,8 +124,20 @@ def test_clusters():
     assert plan(f"{WORDS}&&cluster=other", Table(), other).table == "other"
     assert plan(f"{WORDS}&&cluster=general,demo", Table(), other).table == "demo"
     assert plan(f"{WORDS}&&config=cluster:other", Table(), other).table == "other"
-    with pytest.raises(UnknownTable):
-        plan(f"{WORDS}&&cluster=nosuch")
+
+
+@pytest.mark.parametrize(
+    ("clause", "code"),
+    [
+        ("cluster=nosuch", "CLUSTER_NAME_NOT_EXIST_IN_CLUSTER_CLAUSE"),
+        ("cluster=demo,nosuch", "CLUSTER_NAME_NOT_EXIST_IN_CLUSTER_CLAUSE"),
+        ("config=cluster:nosuch&&cluster=nosuch", "CLUSTER_NAME_NOT_EXIST_IN_CLUSTER_CLAUSE"),
+        ("config=cluster:nosuch", "CLUSTER_NAME_NOT_EXIST"),
+        ("config=cluster:demo&nosuch", "CLUSTER_NAME_NOT_EXIST"),
+    ],
+)
+def test_unknown_clusters(error_of, clause, code):
+    assert error_of(f"{WORDS}&&{clause}")[::2] == (code, "nosuch")
 
 
 def test_two_tables_in_one_search_are_refused(error_of):
