@@ -86,6 +86,9 @@ def parse_config(text: str, span: Span, remarks: list[Remark]) -> Config:
     clusters: dict[str, Text] = {}
     pairs: dict[str, Text] = {}
     for piece in pieces(text, span, ","):
+        if not any(pieces(text, piece, ":")):
+            remarks.append(Remark("a ':' with nothing beside it was dropped", HaCode.KEY_VALUE_PAIR, piece))
+            continue
         key, value = pair(text, piece, ":", HaCode.KEY_VALUE_PAIR, "config")
         if key.text not in KEYS:
             message = f"config has no key {key.text[:80]!r}: ignored"

@@ -26,6 +26,7 @@ from query_parser.clause_nodes import (
 )
 from query_parser.nodes import Expr, SortItem
 from query_parser.show_expr import expr_text
+from query_parser.tokens import OPENING
 
 Pair = tuple[str, object]
 
@@ -43,7 +44,9 @@ def aggregate_text(items: Iterable[AggregateItem]) -> str:
 
 
 def virtual_attribute_text(items: Iterable[VirtualAttribute]) -> str:
-    return ";".join(f"{item.name}:{expr_text(item.expr)}" for item in items)
+    """A name that would open a description of another clause stands behind a ``;``."""
+    shown = ";".join(f"{item.name}:{expr_text(item.expr)}" for item in items)
+    return f";{shown}" if shown.partition(":")[0] in OPENING else shown
 
 
 def rank_text(rank: RankClause) -> str:
@@ -67,7 +70,9 @@ def fetch_summary_text(fetch: FetchSummary) -> str:
 
 
 def kvpairs_text(pairs: Iterable[tuple[str, str]]) -> str:
-    return ",".join(f"{_escaped(key)}:{_escaped(value)}" for key, value in pairs)
+    """An empty value at the end stands before a comma: ``key:`` alone would be refused."""
+    shown = ",".join(f"{_escaped(key)}:{_escaped(value)}" for key, value in pairs)
+    return f"{shown}," if shown.endswith(":") else shown
 
 
 def layer_text(layers: Iterable[Layer]) -> str:

@@ -3,9 +3,12 @@
 import pytest
 
 from havengate.errors import RequestError
+from havengate.types import Span
+from query_parser.judge import judge
 from query_parser.nodes import Name
-from query_parser.parse import MAX_ATTRIBUTES, MAX_REMARKS, parse_request
+from query_parser.parse import MAX_ATTRIBUTES, MAX_REMARKS, parse_clauses, parse_request
 from query_parser.show import show_request
+from query_parser.show_expr import expr_text
 from query_parser.sort import MAX_KEYS
 
 
@@ -40,31 +43,74 @@ def test_a_query_box_string_without_equals_gets_the_hint_too():
     assert "put query= in front" in message
 
 
+def test_a_clause_given_twice_is_warned_of():
+    request = parse_request("filter=(&&query=a&&filter=b=1")
+    assert request.warnings == ("the clause filter is given more than once: the last one counts",)
+    assert judge("filter", "b=1").tree == expr_text(request.filter)
+
+
+def test_clauses_from_texts_of_their_own():
+    request = parse_clauses({"query": "a:'x'", "filter": "  b = 1 ", "config": "hit:3", "sort": "c"})
+    assert request.config.hit == 3
+    assert expr_text(request.filter) == "(b=1)"
+    assert request.filter.span == Span(2, 7)
+    assert request.text == "a:'x'"
+    assert [item.span for item in request.sort] == [Span(0, 1)]
+
+
+def test_a_text_of_its_own_is_marked_in_the_clause():
+    with pytest.raises(RequestError) as caught:
+        parse_clauses({"query": "a", "aggregate": "group_key:a,agg_fun:avg(b)"})
+    assert (caught.value.code.name, caught.value.span) == ("AGGREGATE_CLAUSE", Span(20, 23))
+    with pytest.raises(RequestError) as caught:
+        parse_clauses({"nosuch": "a"})
+    assert caught.value.code.name == "UNKNOWN_CLAUSE"
+
+
+def test_nodes_of_every_clause():
+    request = parse_request(
+        "query=a&&distinct=dist_key:k,grade:2|1;none_dist&&aggregate=group_key:[a,b],agg_fun:sum(c),range:1~2.5"
+        "&&virtual_attribute=v:a+1&&layer=range:x{1,[,2]},quota:5#1&&pkfilter=7&&final_sort=sort_name:s;sort_param:p#q"
+        "&&rank_sort=sort:+a#RANK,percent:5&&level=uselevel:no&&analyzer=specific_index_analyzer:i#x"
+        "&&healthcheck=check:true,check_times:2&&optimizer=name:n,option:o&&rank=fieldboost:i.f(3)"
+        "&&searcher_cache=use:yes,expire_time:e&&aux_query=b&&aux_filter=c=1"
+    )
+    first, none = request.distinct
+    assert (first.key.name, first.grades, none) == ("k", (1.0, 2.0), None)
+    (group,) = request.aggregates
+    assert ([key.name for key in group.keys], group.calls[0].name, group.ranges) == (["a", "b"], "sum", (1, 2.5))
+    assert request.virtual_attributes[0].name == "v"
+    (layer,) = request.query_layers
+    assert (layer.quota, layer.quota_type, layer.ranges[0].ranges) == (5, 1, ((None, "2"),))
+    assert request.pkfilter.text == "7"
+    assert request.final_sort.params == {"p": "q"}
+    assert [item.descending for item in request.rank_sort[0].items] == [False, True]
+    assert not request.level.use
+    assert request.analyzer.by_index == {"i": "x"}
+    assert (request.health_check.check, request.health_check.check_times) == (True, 2)
+    assert (request.optimizer.names, request.optimizer.options) == (("n",), ("o",))
+    assert request.rank.field_boosts == (("i", "f", 3),)
+    assert request.searcher_cache.use
+    assert expr_text(request.auxiliary.filter) == "(c=1)"
+
+
 @pytest.mark.parametrize(
-    ("name", "code"),
+    ("by", "text", "keys"),
     [
-        ("aggregate", "AGGREGATE_CLAUSE"),
-        ("distinct", "DISTINCT_CLAUSE"),
-        ("rank", "UNKNOWN_KEY"),
-        ("pkfilter", "PKFILTER_CLAUSE"),
-        ("virtual_attribute", "VIRTUALATTRIBUTE_CLAUSE"),
-        ("fetch_summary", "FETCH_SUMMARY_CLAUSE"),
-        ("layer", "LAYER_CLAUSE"),
-        ("searcher_cache", "CACHE_CLAUSE"),
-        ("optimizer", "OPTIMIZER_CLAUSE"),
-        ("level", "LEVEL_CLAUSE"),
-        ("analyzer", "INVALID_ANALYZER_GRAMMAR"),
-        ("rank_sort", "RANK_SORT_CLAUSE"),
-        ("final_sort", "FINAL_SORT_PARSE_FAILED"),
-        ("healthcheck", "HEALTHCHECK_CLAUSE"),
-        ("aux_query", "AUX_QUERY_CLAUSE"),
-        ("aux_filter", "AUX_FILTER_CLAUSE"),
+        ("docid", "c|1|2|3|4|ff|5, d_1_2_3_4", [("c", "c|1|2|3|4|ff|5"), ("d", "d_1_2_3_4")]),
+        ("pk", "c|1|2|3|4|ff|5", [("c", "c|1|2|3|4|ff|5")]),
+        ("rawpk", r"a : 1, 2\,3,;b\:c:\;,", [("a", "1"), ("a", "2,3"), ("b:c", ";")]),
     ],
 )
-def test_clauses_of_later_versions_are_refused_by_name(name, code):
-    found, marked, message = failure(f"query=a&&{name}=x:y")
-    assert (found, marked) == (code, f"{name}=x:y")
-    assert message == f"this version does not have the clause {name}"
+def test_fetch_summary_by(by, text, keys):
+    request = parse_request(f"config=fetch_summary_type:{by}&&fetch_summary={text}&&query=a")
+    assert request.fetch_summary.by == by
+    assert [(cluster, key.text) for cluster, key in request.fetch_summary.keys] == keys
+
+
+@pytest.mark.parametrize("text", ["a", "a:", "a:,", "a:1,,2", ":1", "a:1:2", "a,b:1", "a:1;;b:2", ";a:1", "a:1\\", ""])
+def test_fetch_summary_by_raw_keys_refuses(text):
+    assert failure(f"config=fetch_summary_type:rawpk&&fetch_summary={text}")[0] == "FETCH_SUMMARY_CLAUSE"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +130,7 @@ def test_clauses_of_later_versions_are_refused_by_name(name, code):
         ("join_type:x", "CONFIG_CLAUSE_JOIN_TYPE"),
         ("sub_doc:x", "CONFIG_CLAUSE_SUB_DOC_DISPLAY_TYPE"),
         ("version:x", "CONFIG_CLAUSE_VERSION"),
-        ("format:fb_summary", "UNSUPPORT_RESULT_FORMAT"),
+        ("format:csv", "UNSUPPORT_RESULT_FORMAT"),
         ("kvpairs:a", "KEY_VALUE_PAIR"),
     ],
 )
@@ -130,6 +176,7 @@ def test_the_cluster_clause_wins_over_config():
     request = parse_request("config=cluster:a&b&&query=x&&cluster=c,d:part_ids=0|1,c")
     assert [cluster.text for cluster in request.clusters] == ["c", "d"]
     assert "part_ids has no effect" in request.warnings[0]
+    assert request.remarks[0].engine_takes
     assert [c.text for c in parse_request("config=cluster:a&b&&query=x").clusters] == ["a", "b"]
 
 
@@ -138,6 +185,23 @@ def test_kvpairs_unescape_and_trim():
     texts = {key: value.text for key, value in request.kvpairs.items()}
     assert texts == {"a:b": "c,d\\", "": "", "k": "v", "__ops_request_id": "0af3"}
     assert request.request_id == "0af3"
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [("yes", True), ("T", True), ("1", True), ("NO", False), ("0", False), ("maybe", None)]
+)
+def test_flags_are_read_as_the_engine_reads_them(value, found):
+    config = parse_request(f"config=no_summary:{value}").config
+    for default in (True, False):
+        assert config.flag("no_summary", default=default) is (default if found is None else found)
+        assert config.flag("dedup", default=default) is default
+
+
+def test_config_keys_that_are_given_twice_add_up():
+    request = parse_request("config=cluster:a&b,cluster:b&c,kvpairs:k#1,kvpairs:l#2,hit:1,hit:2")
+    assert [cluster.text for cluster in request.clusters] == ["a", "b", "c"]
+    assert {key: value.text for key, value in request.kvpairs.items()} == {"k": "1", "l": "2"}
+    assert request.config.hit == 2
 
 
 def test_config_kvpairs_come_first():
@@ -158,8 +222,6 @@ def test_sort_is_descending_unless_a_plus_stands_in_front():
     [
         ("sort=", "SORT_NO_DESCRIPTION", ""),
         ("sort=;", "SORT_NO_DESCRIPTION", ";"),
-        ("sort=+RANK;-RANK", "SORT_SAME_EXPRESSION", "-RANK"),
-        ("sort=a>1", "SORT_EXPRESSION_TYPE_BOOL", "a>1"),
         ("sort=a+", "SORT_CLAUSE", ""),
         ("sort=RANK+1", "SORT_CLAUSE", "RANK"),
     ],
