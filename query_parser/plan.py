@@ -13,14 +13,14 @@ from typing import Any, Protocol
 
 from havengate.codes import HaCode
 from havengate.errors import RequestError, UnknownTable
-from havengate.types import BoolNode, SearchPlan, Span, Variable
+from havengate.types import BoolNode, SearchPlan, Span
 from query_parser.nodes import Remark, Text
-from query_parser.plan_attributes import define, output_fields, variables
+from query_parser.plan_attributes import definitions, output_fields, variables
 from query_parser.plan_expr import Expressions
 from query_parser.plan_functions import Scope
 from query_parser.plan_key import with_key
 from query_parser.plan_notes import idle_parts, reordering_parts
-from query_parser.plan_pool import plan_aggregates, plan_distinct, plan_sort
+from query_parser.plan_pool import plan_aggregates, plan_distinct, plan_rounds, plan_sort
 from query_parser.plan_query import QueryPlanner
 from query_parser.plan_rank import filter_mode, plan_rank
 from query_parser.plan_terms import Indexes
@@ -124,15 +124,15 @@ class _Clauses:
     def _search(self) -> None:
         """Which rows, in which order."""
         request, expressions = self.request, self.expressions
-        for attribute in request.virtual_attributes:
-            define(attribute, expressions)
-            named = expressions.names[attribute.name].planned
-            self._check({"variables": (Variable(attribute.name, named, attribute.span),)})
+        for variable in definitions(request.virtual_attributes, expressions):
+            self.parts["variables"] = (*self.parts.get("variables", ()), variable)
+        if request.virtual_attributes:
+            self._check(self.parts)
         if request.filter is not None:
             self.parts["filter"] = expressions.condition(request.filter)
         self.parts["sort"] = plan_sort(request.sort, expressions)
-        for round_ in request.rank_sort:
-            self._check({**self.parts, "sort": plan_sort(round_.items, expressions)})
+        if request.rank_sort:
+            self._check({**self.parts, "sort": plan_rounds(request.rank_sort, expressions)})
 
     def _ask(self) -> None:
         """What is made of them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
 from havengate.types import Variable
@@ -10,13 +12,22 @@ from query_parser.nodes import Text
 from query_parser.plan_expr import Expressions
 from schemas.table import TableSchema
 
+MAX_NAMES = 256
 
-def define(attribute: VirtualAttribute, expressions: Expressions) -> None:
-    """Raises RequestError 2070 for the name of a field, and what an expression may raise."""
-    if attribute.name in expressions.scope.schema.fields:
-        message = f"virtual attribute {excerpt(attribute.name)!r} has the name of a field"
-        raise RequestError(message, code=HaCode.VIRTUALATTRIBUTE_CLAUSE, span=attribute.span)
-    expressions.define(attribute.name, attribute.expr)
+
+def definitions(attributes: tuple[VirtualAttribute, ...], expressions: Expressions) -> Iterator[Variable]:
+    """Each name and what it stands for from here on.
+
+    Raises RequestError 2070 for the name of a field and over MAX_NAMES, and what an expression may raise.
+    """
+    for place, attribute in enumerate(attributes):
+        taken = attribute.name in expressions.scope.schema.fields
+        if taken or place == MAX_NAMES:
+            why = f"{excerpt(attribute.name)!r} has the name of a field" if taken else f"{MAX_NAMES + 1}: too many"
+            message = f"virtual attribute {why}"
+            raise RequestError(message, code=HaCode.VIRTUALATTRIBUTE_CLAUSE, span=attribute.span)
+        planned = expressions.define(attribute.name, attribute.expr)
+        yield Variable(attribute.name, planned, attribute.span)
 
 
 def output_fields(attributes: tuple[Text, ...], expressions: Expressions) -> tuple[str, ...] | None:

@@ -74,8 +74,11 @@ class Expressions:
         """Raises RequestError ``code`` for a condition, and what an expression may raise."""
         return operand(self.plan(node), node.span, code)
 
-    def define(self, name: str, node: nodes.Expr) -> None:
-        """Lets a name stand for an expression from here on. Raises RequestError 2070 where it goes too deep."""
+    def define(self, name: str, node: nodes.Expr) -> Planned:
+        """Lets a name stand for an expression from here on, and gives that.
+
+        Raises RequestError 2070 where it goes too deep.
+        """
         before, self._deepest = self.parts, 0
         planned = self.plan(node)
         depth = node.depth + self._deepest
@@ -83,6 +86,7 @@ class Expressions:
             message = f"virtual attribute {name!r} is nested deeper than {nodes.MAX_DEPTH}"
             raise RequestError(message, code=HaCode.VIRTUALATTRIBUTE_CLAUSE, span=node.span)
         self.names[name] = _Named(planned, self.parts - before, depth)
+        return planned
 
     def plan(self, node: nodes.Expr) -> Planned:
         """Raises RequestError 2001, 2002, 2004, 2100, 2101, and 1052 for expressions that are too large."""

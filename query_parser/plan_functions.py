@@ -38,6 +38,8 @@ from schemas.table import FieldType, TableSchema
 Planned = Operand | Expr
 MAX_VALUES = 10_000
 """A value takes two characters of a request, and each is typed and compared on its own."""
+MAX_LISTED = 65_536
+"""Of one in(), doubles included: as many as a clause may have parts."""
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 _TEXTS = ("to_string", "string_replace")
 _POINT = 4
@@ -128,9 +130,10 @@ def _member(call: nodes.Call, arguments: tuple[Planned, ...], scope: Scope, *, i
     listed, where = _text(call, arguments, 1), call.arguments[1].span
     if not separator:
         raise RequestError("the separator is empty", code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH, span=where)
-    values = list(dict.fromkeys(filter(None, map(str.strip, listed.split(separator)))))
+    few = listed.count(separator) < MAX_LISTED
+    values = list(dict.fromkeys(filter(None, map(str.strip, listed.split(separator))))) if few else []
     scope.values += len(values)
-    if scope.values > MAX_VALUES:
+    if scope.values > MAX_VALUES or not few:
         message = f"the request has more than {MAX_VALUES} values inside {call.function}()"
         raise RequestError(message, code=HaCode.FILTER_CLAUSE, span=where)
     found = _among(sought, values, where, call.span, scope)

@@ -12,12 +12,13 @@ from havengate.types import (
     SortKey,
     operand_text,
 )
-from query_parser.clause_nodes import AggregateCall, AggregateItem, DistinctItem
+from query_parser.clause_nodes import AggregateCall, AggregateItem, DistinctItem, RankSort
 from query_parser.nodes import SortItem
 from query_parser.plan_expr import Expressions
 from query_parser.show_expr import expr_text
 
 MAX_GROUPS = 10_000
+"""As many as havengate.bind lets pass; the engine takes any number."""
 _USUAL_GROUPS = 1000
 _MOST_DISTINCTS = 2
 
@@ -39,6 +40,12 @@ def plan_sort(items: tuple[SortItem, ...], expressions: Expressions) -> tuple[So
         written.add(text)
         keys.setdefault(None if by is None else operand_text(by), SortKey(by, item.descending, item.span))
     return tuple(keys.values()) or DEFAULT_SORT
+
+
+def plan_rounds(rounds: tuple[RankSort, ...], expressions: Expressions) -> tuple[SortKey, ...]:
+    """Every key of the rank_sort clause, once. Raises as plan_sort does."""
+    keys = [key for each in rounds for key in plan_sort(each.items, expressions)]
+    return tuple({None if key.by is None else operand_text(key.by): key for key in keys}.values())
 
 
 def plan_distinct(items: tuple[DistinctItem | None, ...], expressions: Expressions) -> tuple[Distinct, ...]:

@@ -13,6 +13,8 @@ from havengate.types import NumberTerm, Span, TextTerm
 from query_parser.nodes import Core, Fields, NumberRange, Phrase, Word
 from schemas.table import TableSchema, TermIndex, VectorIndex
 
+MAX_CHARACTERS = 65_536
+"""Of one text: words are cut character by character."""
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,40}\s*")
 _REAL = re.compile(r"\s*[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?\s*")
 _SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
@@ -75,11 +77,14 @@ def words_terms(core: Core, index: TermIndex, fields: Fields | None, *, apart: b
     """What a TEXT or STRING index is searched for; nothing where the text has no word.
 
     ``apart``: words are terms of their own, because the default operator stands between them.
-    Raises RequestError 1016 for numbers.
+    Raises RequestError 1016 for numbers, 1033 over MAX_CHARACTERS.
     """
     if isinstance(core, NumberRange):
         message = f"index {index.name!r} is one of texts: it has no ranges"
         raise RequestError(message, code=HaCode.INDEX_TYPE_INVALID, span=core.span)
+    if len(core.text) > MAX_CHARACTERS:
+        message = f"the text has {len(core.text)} characters, the most is {MAX_CHARACTERS}"
+        raise RequestError(message, code=HaCode.QUERY_INVALID, span=core.span)
     boost = weight(core)
     names, every = ((), False) if fields is None else (fields.names, fields.all)
     phrase = isinstance(core, Phrase) and index.kind == "TEXT"

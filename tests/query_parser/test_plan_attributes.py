@@ -5,6 +5,7 @@ from shop_table import SHOP, shop_plan, shown
 
 from havengate.expr import operand_text
 from query_parser.nodes import MAX_DEPTH
+from query_parser.plan_attributes import MAX_NAMES
 
 ALWAYS = ("id", "name", "title", "body", "price", "stock", "sizes", "tags", "lon", "lat", "area")
 
@@ -83,3 +84,9 @@ def test_names_of_names_are_not_deep(error_of):
     code, message, _ = error_of(f"query=words:a&&virtual_attribute={chain}", SHOP)
     assert code == "VIRTUALATTRIBUTE_CLAUSE"
     assert message.endswith(f"is nested deeper than {MAX_DEPTH}")
+
+
+def test_names_have_an_end(error_of):
+    many = ";".join(f"a{n}:price" for n in range(MAX_NAMES + 1))
+    code, message, marked = error_of(f"query=words:a&&virtual_attribute={many}", SHOP)
+    assert (code, message, marked) == ("VIRTUALATTRIBUTE_CLAUSE", "virtual attribute 257: too many", "a256:price")

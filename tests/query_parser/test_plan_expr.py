@@ -6,7 +6,7 @@ from shop_table import SHOP, filter_of, shop_plan, shown
 
 from havengate.types import Arith, Call, Field, In, InPolygon, Literal
 from query_parser.plan_expr import MAX_PARTS
-from query_parser.plan_functions import MAX_VALUES
+from query_parser.plan_functions import MAX_LISTED, MAX_VALUES
 from schemas.table import FieldSpec, FieldType, TableSchema
 
 NOON = 1_700_000_000.9
@@ -173,6 +173,11 @@ def test_values_have_an_end(error_of):
     code, message, marked = error_of(f'query=words:a&&filter=in(stock,"{listed}|x")', SHOP)
     assert (code, marked) == ("FILTER_CLAUSE", f'"{listed}|x"')
     assert message == f"the request has more than {MAX_VALUES} values inside in()"
+
+
+def test_values_listed_again_have_an_end_too(error_of):
+    given = "1|" * MAX_LISTED
+    assert error_of(f'query=words:a&&filter=in(stock,"{given}")', SHOP)[::2] == ("FILTER_CLAUSE", f'"{given}"')
 
 
 def test_values_listed_again_count_once():

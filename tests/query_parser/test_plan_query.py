@@ -10,7 +10,8 @@ from shop_table import SHOP, query_of, shop_plan, tree
 
 from engines.frames.words import words
 from query_parser.plan_query import MAX_TERMS
-from query_parser.plan_terms import pieces_with_words
+from query_parser.plan_terms import MAX_CHARACTERS, pieces_with_words
+from schemas.table import FieldSpec, FieldType, TableSchema, TermIndex
 
 
 @pytest.mark.parametrize(
@@ -40,10 +41,7 @@ def test_a_term_is_what_its_index_is_of(query, expected):
 
 
 def test_a_key_that_is_a_text():
-    fields = {**SHOP.schema.fields}
-    from schemas.table import FieldSpec, FieldType, TableSchema, TermIndex
-
-    fields["id"] = FieldSpec("id", FieldType.STRING)
+    fields = {**SHOP.schema.fields, "id": FieldSpec("id", FieldType.STRING)}
     schema = TableSchema(fields, "id", SHOP.schema.vector_indexes, {"key": TermIndex("key", "STRING", ("id",))})
     assert tree(plan("query=key:'A-1'", type(SHOP)("shop", schema)).query) == "key:'A-1'"
 
@@ -246,3 +244,11 @@ def test_terms_have_an_end(error_of, joined):
     text = f"query={joined * MAX_TERMS}words:a&&config=default_operator:OR"
     code, message, _ = error_of(text, SHOP)
     assert (code, message) == ("QUERY_CLAUSE", f"the query has more than {MAX_TERMS} terms")
+
+
+@pytest.mark.parametrize("index", ["words", "names"])
+def test_texts_have_an_end(error_of, index):
+    longest = "a" * MAX_CHARACTERS
+    assert tree(shop_plan(f"query={index}:{longest}").query) == f"{index}:'{longest}'"
+    code, message, _ = error_of(f"query={index}:{longest}a", SHOP)
+    assert (code, message) == ("QUERY_INVALID", f"the text has {MAX_CHARACTERS + 1} characters, the most is 65536")
