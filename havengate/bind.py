@@ -14,7 +14,7 @@ from havengate.bind_pool import bind_aggregates, bind_distincts, bind_variables,
 from havengate.bind_query import MAX_TERMS, MAX_VECTORS, category_filter, check_query, vector_terms
 from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
-from havengate.types import And, Arith, AtLeast, Call, Compare, Expr, In, Not, Operand, Or, SearchPlan
+from havengate.types import And, Arith, AtLeast, Call, Compare, Expr, In, InPolygon, Not, Operand, Or, SearchPlan
 from schemas.table import TableSchema
 
 __all__ = ["MAX_CONDITIONS", "MAX_TERMS", "MAX_VECTORS", "bind", "bind_expr", "category_filter", "vector_terms"]
@@ -73,7 +73,7 @@ def _conditions(plan: SearchPlan) -> Iterator[Expr | None]:
 
 def _parts(part: Expr | Operand) -> tuple[Expr | Operand, ...]:
     match part:
-        case And(items) | Or(items) | AtLeast(items):
+        case And(items) | Or(items) | AtLeast(items) | In(_, items) | Call(_, items):
             return items
         case Not(item):
             return (item,)
@@ -81,8 +81,8 @@ def _parts(part: Expr | Operand) -> tuple[Expr | Operand, ...]:
             return tuple(side for side in (left, right) if isinstance(side, Arith | Call))
         case Arith(_, left, right):
             return (left, right)
-        case In(_, values) | Call(_, values):
-            return values
+        case InPolygon(x, y, polygon):
+            return (x, y, *(polygon if isinstance(polygon, tuple) else ()))
         case _:
             return ()
 

@@ -50,6 +50,7 @@ __all__ = [
     "check_words",
     "is_finite",
     "several_values",
+    "value_spec",
 ]
 
 MAX_DEPTH = 64
@@ -124,7 +125,7 @@ def bind_value(operand: Operand, schema: TableSchema, code: HaCode) -> FieldSpec
 
     Raises RequestError ``code`` for what has no field and for a key of a MAP, and what an operand may raise.
     """
-    spec = operand_spec(operand, _rules(schema))
+    spec = value_spec(operand, schema)
     if not has_field(operand):
         message = f"a field is needed, not the constant {excerpt(operand_text(operand))}"
         raise RequestError(message, code=code, span=operand.span)
@@ -133,6 +134,11 @@ def bind_value(operand: Operand, schema: TableSchema, code: HaCode) -> FieldSpec
             f"{operand_text(operand)!r} is a key of a MAP, which has no one type", code=code, span=operand.span
         )
     return spec
+
+
+def value_spec(operand: Operand, schema: TableSchema) -> FieldSpec:
+    """What a value is, constants included. Raises RequestError 1052, 2000 to 2011, 2101."""
+    return operand_spec(operand, _rules(schema))
 
 
 def _rules(schema: TableSchema) -> Rules:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from havengate.bind_expr import attribute, bind_expr, bind_value, is_finite, several_values
+from havengate.bind_expr import attribute, bind_expr, bind_value, is_finite, several_values, value_spec
 from havengate.bind_query import scored_terms
 from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
@@ -150,7 +150,7 @@ def _bind_variable(value: Operand | Expr, schema: TableSchema) -> Operand | Expr
         case Literal():
             pass
         case Arith() | Call():
-            bind_value(value, schema, HaCode.VIRTUALATTRIBUTE_CLAUSE)
+            value_spec(value, schema)
         case _:
             return bind_expr(value, schema)
     return value
