@@ -51,6 +51,7 @@ class PoolQuery:
     within           rows that the term searches at all (its categories); always applies first
     columns          attribute fields wanted in the pool's frame
     marks            conditions of which the frame says by row whether they hold
+    deadline_s       seconds that this may take; an engine that waits for others gives up then (TimedOut)
     """
 
     index: str
@@ -62,13 +63,14 @@ class PoolQuery:
     within: Expr | None = None
     columns: tuple[str, ...] = ()
     marks: tuple[Expr, ...] = ()
+    deadline_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RowsQuery:
     """Rows that match, without a vector term.
 
-    columns, marks  as a PoolQuery's
+    columns, marks, deadline_s  as a PoolQuery's
     order           single-valued fields to sort by, missing values last; then by primary key
     limit           only the first so many; None: all
     most            refuse (RequestError 1005) when all are asked for and more match
@@ -80,6 +82,7 @@ class RowsQuery:
     order: tuple[SortKey, ...] = ()
     limit: int | None = None
     most: int | None = None
+    deadline_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

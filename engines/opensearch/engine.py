@@ -23,7 +23,7 @@ from engines.opensearch.refresh import Late
 from engines.opensearch.searches import Searches
 from engines.opensearch.table import Table
 from engines.opensearch.writes import Writes
-from havengate.errors import Busy, EngineError, UnknownTable
+from havengate.errors import Busy, EngineError, TimedOut, UnknownTable
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -53,7 +53,7 @@ class OpenSearchEngine:
             self._client = connect(settings)
         self._settings = settings
         self._catalog = Catalog(self._client, settings)
-        self._searches = Searches(self._client)
+        self._searches = Searches(self._client, settings.timeout_s)
         self._late = Late(self._client, settings.timeout_s)
         self._writes = Writes(self._client, settings.timeout_s, self._late if settings.refresh == "none" else None)
         self._holds = Holds(self._client, self._catalog)
@@ -136,10 +136,12 @@ class OpenSearchEngine:
         return self._read(name, "reading", lambda table: table.vectors_by_source(field, asked))
 
     def pool(self, name: str, query: PoolQuery) -> Pool:
-        return self._read(name, "searching", lambda table: table.pool(query))
+        end = _end(query)
+        return self._read(name, "searching", lambda table: table.pool(query, end))
 
     def rows(self, name: str, query: RowsQuery) -> Pool:
-        return self._read(name, "searching", lambda table: table.rows(query))
+        end = _end(query)
+        return self._read(name, "searching", lambda table: table.rows(query, end))
 
     def explain(self, name: str, query: PoolQuery | RowsQuery, *, profile: bool = False) -> Explanation:
         return self._read(name, "explaining", lambda table: table.explain(query, profile=profile))
@@ -180,7 +182,7 @@ class OpenSearchEngine:
                 opened = self._opened(name)
                 try:
                     return call(self._table(name, opened))
-                except exceptions.ConnectionError:
+                except (exceptions.ConnectionError, TimedOut):
                     raise
                 except Busy:
                     self._holds.wait(name, opened.index, deadline)
@@ -211,3 +213,8 @@ class OpenSearchEngine:
                 require_cluster(self._client)
                 self._checked = True
             yield
+
+
+def _end(query: PoolQuery | RowsQuery) -> float | None:
+    """When the query must be answered, seconds of the monotonic clock."""
+    return None if query.deadline_s is None else time.monotonic() + query.deadline_s

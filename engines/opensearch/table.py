@@ -92,11 +92,13 @@ class Table:
             statuses = self._writes.run(self._alias, actions)
         return sum(id_ in there or status in _CREATED_OR_REPLACED for id_, status in statuses.items())
 
-    def pool(self, query: PoolQuery) -> Pool:
-        return nearest_rows(self._searches, self._alias, self._schema, query)
+    def pool(self, query: PoolQuery, end: float | None = None) -> Pool:
+        """``end``: seconds of the monotonic clock, after which it raises TimedOut."""
+        return nearest_rows(self._searches.until(end), self._alias, self._schema, query)
 
-    def rows(self, query: RowsQuery) -> Pool:
-        return matching_rows(self._searches, self._alias, self._schema, query)
+    def rows(self, query: RowsQuery, end: float | None = None) -> Pool:
+        """``end`` as in ``pool``."""
+        return matching_rows(self._searches.until(end), self._alias, self._schema, query)
 
     def fetch(self, pks: Sequence[str], vector_fields: Sequence[str]) -> dict[str, Row]:
         require_vector_fields(self._schema, vector_fields)

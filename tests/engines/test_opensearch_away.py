@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import threading
 import uuid
 
 import pytest
+from engine_samples import keys, make_row, make_spec, query
 from opensearch_server.proxy import Proxy
 
+from engines.contract import RowsQuery
 from engines.opensearch.engine import OpenSearchEngine
-from havengate.errors import EngineError
+from havengate.errors import EngineError, TimedOut
 from havengate.settings import EngineSettings
 
 INFO = {"version": {"distribution": "opensearch", "number": "2.19.6"}}
@@ -76,3 +79,22 @@ def test_a_user_that_the_cluster_does_not_know(alone):
     ):
         engine.table_names()
     assert "secret" not in str(caught.value)
+
+
+def test_a_search_with_a_deadline_waits_for_a_cluster_that_hangs_no_longer(settings, opensearch_url):
+    answering = threading.Event()
+    with (
+        Proxy(opensearch_url) as proxy,
+        OpenSearchEngine.open(settings.model_copy(update={"hosts": proxy.url})) as engine,
+    ):
+        engine.create_table(make_spec())
+        engine.upsert("t", [make_row(1, (0, 0))])
+        proxy.trouble = lambda path: "drop" if "search" in path and not answering.wait(30) else None
+        for deadline_s in (0.2, -1.0):
+            with pytest.raises(TimedOut):
+                engine.pool("t", query((0, 0), deadline_s=deadline_s))
+            with pytest.raises(TimedOut):
+                engine.rows("t", RowsQuery(deadline_s=deadline_s))
+        answering.set()
+        assert keys(engine.rows("t", RowsQuery(deadline_s=60.0))) == ["1"]
+        engine.drop_table("t")

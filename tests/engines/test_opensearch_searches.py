@@ -24,7 +24,8 @@ class Cluster:
         self.asked.append((index, params))
         return self.answer
 
-    def msearch(self, *, body):
+    def msearch(self, *, body, params):
+        assert params == {}
         self.asked += [(head["index"], head) for head in body[::2]]
         return {"responses": [WHOLE, *[self.answer] * (len(body) // 2 - 1)]}
 
@@ -32,8 +33,8 @@ class Cluster:
         self.asked.append((index, params))
         return {"pit_id": "pit"}
 
-    def delete_pit(self, *, body):
-        assert body == {"pit_id": ["pit"]}
+    def delete_pit(self, *, body, params):
+        assert (body, params) == ({"pit_id": ["pit"]}, {})
 
 
 def ways(searches):
