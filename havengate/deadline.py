@@ -13,7 +13,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """``seconds`` None: there is none. It is looked at between stages; no stage is cut short."""
+    """``seconds`` None: there is none. It is looked at between stages; an engine may cut its own short by ``left``."""
 
     seconds: float | None
     start: float
@@ -27,3 +27,7 @@ class Deadline:
         """Raises TimedOut once more than ``seconds`` have gone by; ``stage`` is the one that was done last."""
         if self.seconds is not None and self.clock() - self.start > self.seconds:
             raise TimedOut(f"the search may take {self.seconds:g} s, which were over after its stage {stage!r}")
+
+    @property
+    def left(self) -> float | None:
+        return None if self.seconds is None else self.seconds - (self.clock() - self.start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from engines.contract import Engine, Explanation, PoolQuery, RowsQuery, TableSpec
@@ -106,7 +107,7 @@ class Searcher:
         pools: dict[Leaf, Pool] = {}
         with _timed(timings, "engine"):
             for leaf, query in queries.items():
-                pools[leaf] = self._pool(query, spec)
+                pools[leaf] = self._pool(replace(query, deadline_s=deadline.left), spec)
                 deadline.check("engine")
         with _timed(timings, "pool"):
             rows, total, aggregations = _page(asked, pools)

@@ -50,3 +50,10 @@ def test_time_is_counted_from_the_start_of_the_search():
     error, engine = search(3.0, NEAR, LIKE)
     assert isinstance(error, TimedOut)
     assert len(engine.asked) == 2
+
+
+def test_an_engine_is_told_how_much_time_is_left():
+    _, engine = search(60.0, NEAR, LIKE)
+    assert [query.deadline_s for query in engine.asked] == [60.0, 58.0]
+    _, engine = search(None, NEAR)
+    assert [query.deadline_s for query in engine.asked] == [None]
