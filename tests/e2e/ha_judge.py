@@ -102,7 +102,7 @@ def match(node, row, path=()):  # noqa: PLR0911  one for each kind
         case ("ANDNOT", keep, drop):
             return match(keep, row, path) if match(drop, row, path) is None else None
         case ("RANK", keep, *boosts):
-            return _ranked(match(keep, row, path), boosts, row, path)
+            return _ranked(match(keep, row, (*path, 0)), boosts, row, path)
         case (op, *items):
             return _joined(op, [match(item, row, (*path, place)) for place, item in enumerate(items)])
     raise AssertionError(node)
