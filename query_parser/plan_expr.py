@@ -56,7 +56,10 @@ class _Named:
 
 @dataclass(slots=True)
 class Expressions:
-    """Plans the expressions of one request, in the order of its clauses."""
+    """Plans the expressions of one request, in the order of its clauses.
+
+    They raise RequestError 2001, 2002, 2004, 2100, 2101, and 1052 where they are too large.
+    """
 
     scope: Scope
     names: dict[str, _Named] = field(default_factory=dict)
@@ -64,32 +67,36 @@ class Expressions:
     _deepest: int = 0
 
     def condition(self, node: nodes.Expr, code: HaCode = HaCode.FILTER_EXPRESSION_NOT_BOOL) -> Expr:
-        """Raises RequestError ``code`` for a value, and what an expression may raise."""
-        found = self.plan(node)
+        """A clause's condition. Raises RequestError ``code`` for a value, and what an expression may raise."""
+        found, _ = self._whole(node, HaCode.FILTER_CLAUSE)
         if is_condition(found):
             return found
         raise RequestError("this is a value, not a condition such as field=1", code=code, span=node.span)
 
     def value(self, node: nodes.Expr, code: HaCode = HaCode.EXPRESSION_LR_TYPE_NOT_MATCH) -> Operand:
-        """Raises RequestError ``code`` for a condition, and what an expression may raise."""
-        return operand(self.plan(node), node.span, code)
+        """A clause's value. Raises RequestError ``code`` for a condition, and what an expression may raise."""
+        found, _ = self._whole(node, HaCode.FILTER_CLAUSE)
+        return operand(found, node.span, code)
 
     def define(self, name: str, node: nodes.Expr) -> Planned:
-        """Lets a name stand for an expression from here on, and gives that.
-
-        Raises RequestError 2070 where it goes too deep.
-        """
-        before, self._deepest = self.parts, 0
-        planned = self.plan(node)
-        depth = node.depth + self._deepest
-        if depth > nodes.MAX_DEPTH:
-            message = f"virtual attribute {name!r} is nested deeper than {nodes.MAX_DEPTH}"
-            raise RequestError(message, code=HaCode.VIRTUALATTRIBUTE_CLAUSE, span=node.span)
+        """Lets a name stand for an expression from here on, and gives that. Raises what an expression may raise."""
+        before = self.parts
+        planned, depth = self._whole(node, HaCode.VIRTUALATTRIBUTE_CLAUSE)
         self.names[name] = _Named(planned, self.parts - before, depth)
         return planned
 
-    def plan(self, node: nodes.Expr) -> Planned:
-        """Raises RequestError 2001, 2002, 2004, 2100, 2101, and 1052 for expressions that are too large."""
+    def _whole(self, node: nodes.Expr, code: HaCode) -> tuple[Planned, int]:
+        """A whole expression and how deep it is with its names replaced; later stages recurse over it."""
+        self._deepest = 0
+        planned = self._plan(node)
+        # A name counts as one level already.
+        depth = node.depth + max(0, self._deepest - 1)
+        if depth > nodes.MAX_DEPTH:
+            message = f"with its names replaced the expression is nested deeper than {nodes.MAX_DEPTH}"
+            raise RequestError(message, code=code, span=node.span)
+        return planned, depth
+
+    def _plan(self, node: nodes.Expr) -> Planned:
         self._count(1, node.span)
         match node:
             case nodes.Name():
@@ -103,7 +110,7 @@ class Expressions:
             case nodes.Logical():
                 return self._logical(node)
             case nodes.Call():
-                return plan_call(node, tuple(map(self.plan, node.arguments)), self.scope)
+                return plan_call(node, tuple(map(self._plan, node.arguments)), self.scope)
 
     def _count(self, parts: int, span: Span) -> None:
         self.parts += parts
@@ -120,7 +127,7 @@ class Expressions:
         return named.planned
 
     def _arithmetic(self, node: nodes.Arithmetic) -> Operand:
-        left, right = self.value(node.left), self.value(node.right)
+        left, right = (operand(self._plan(side), side.span) for side in (node.left, node.right))
         numbers = self._timely(left, right)
         value = None if numbers is None else _computed(node.op, *numbers)
         if value is None:
@@ -128,7 +135,7 @@ class Expressions:
         return self.scope.computed(value, node.span)
 
     def _relation(self, node: nodes.Relation) -> Expr:
-        first, second = self.plan(node.left), self.plan(node.right)
+        first, second = self._plan(node.left), self._plan(node.right)
         if isinstance(first, InPolygon) and isinstance(second, Literal):
             return self._placed(first, node.op, second, node)
         left, right = operand(first, node.left.span), operand(second, node.right.span)
@@ -155,7 +162,7 @@ class Expressions:
         return inside if within else Not(inside, node.span)
 
     def _logical(self, node: nodes.Logical) -> Expr:
-        items = [(self.plan(item), item.span) for item in node.items]
+        items = [(self._plan(item), item.span) for item in node.items]
         conditions = [item for item, _ in items if is_condition(item)]
         for item, span in items:
             if not is_condition(item):

@@ -79,11 +79,22 @@ def test_names_of_names_have_an_end(error_of):
     assert marked.startswith("a1")
 
 
+def chain(length):
+    return ";".join(["a0:price", *(f"a{n}:a{n - 1}+1" for n in range(1, length))])
+
+
 def test_names_of_names_are_not_deep(error_of):
-    chain = ";".join(["a0:price", *(f"a{n}:a{n - 1}+1" for n in range(1, MAX_DEPTH + 9))])
-    code, message, _ = error_of(f"query=words:a&&virtual_attribute={chain}", SHOP)
-    assert code == "VIRTUALATTRIBUTE_CLAUSE"
-    assert message.endswith(f"is nested deeper than {MAX_DEPTH}")
+    assert len(shop_plan(f"virtual_attribute={chain(MAX_DEPTH)}").variables) == 0
+    code, message, marked = error_of(f"query=words:a&&virtual_attribute={chain(MAX_DEPTH + 1)}", SHOP)
+    assert (code, marked) == ("VIRTUALATTRIBUTE_CLAUSE", f"a{MAX_DEPTH - 1}+1")
+    assert message == f"with its names replaced the expression is nested deeper than {MAX_DEPTH}"
+
+
+def test_expressions_over_names_are_not_deep(error_of):
+    half = MAX_DEPTH // 2
+    deep = f"a{half}" + "+1" * half
+    code, _, marked = error_of(f"query=words:a&&virtual_attribute={chain(half + 1)}&&filter={deep}>1", SHOP)
+    assert (code, marked) == ("FILTER_CLAUSE", f"{deep}>1")
 
 
 def test_names_have_an_end(error_of):
