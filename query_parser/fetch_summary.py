@@ -10,7 +10,7 @@ from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
 from query_parser.clause_nodes import FetchSummary
-from query_parser.clauses import BLANKS, pieces
+from query_parser.clauses import BLANKS, pieces, unescaped
 from query_parser.nodes import Remark, Text
 
 By = Literal["docid", "pk", "rawpk"]
@@ -18,7 +18,6 @@ By = Literal["docid", "pk", "rawpk"]
 _UINT16, _UINT32 = 2**16 - 1, 2**32 - 1
 _PLAIN = re.compile(r"0|-?[1-9][0-9]{0,9}")
 _HASHED = re.compile(r"[0-9a-f]{0,32}")
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = re.compile(r"[^\\]*+(?:\\.[^\\]*+)*+", re.DOTALL)
 _SEPARATORS = {separator: re.compile(rf"\\.|{separator}", re.DOTALL) for separator in ":,;"}
 
@@ -84,7 +83,7 @@ def _unescaped(text: str, span: Span, separator: str) -> list[Span]:
 
 
 def _plain(text: str, span: Span) -> str:
-    return _ESCAPE.sub(r"\1", text[span.start : span.end]).strip(BLANKS)
+    return unescaped(text[span.start : span.end]).strip(BLANKS)
 
 
 def _wrong(message: str, span: Span) -> RequestError:

@@ -7,12 +7,11 @@ import re
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
-from query_parser.clauses import BLANKS, MAX_PIECES, pair, pieces, trimmed
+from query_parser.clauses import BLANKS, MAX_PIECES, pair, pieces, trimmed, unescaped
 from query_parser.nodes import Text
 
 _KEY = re.compile(r"[^:\\]*+(?:\\.[^:\\]*+)*+\\?", re.DOTALL)
 _VALUE = re.compile(r"[^,\\]*+(?:\\.[^,\\]*+)*+\\?", re.DOTALL)
-_ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
 
 
 def parse_kvpairs(text: str, span: Span) -> dict[str, Text]:
@@ -47,5 +46,4 @@ def _term(pattern: re.Pattern[str], text: str, start: int, end: int) -> tuple[Te
     found = pattern.match(text, start, end)
     stop = start if found is None else found.end()
     where = trimmed(text, start, stop)
-    plain = _ESCAPE.sub(r"\1", text[start:stop]) if "\\" in text[start:stop] else text[start:stop]
-    return Text(plain.strip(BLANKS), where), stop
+    return Text(unescaped(text[start:stop]).strip(BLANKS), where), stop

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
+from query_parser.clauses import unescaped
 from query_parser.nodes import Remark
 
 MAX_TOKENS = 65_536
@@ -24,6 +25,7 @@ _LAST_DIGITS = 300
 
 _TOKEN = re.compile(
     r"""
+    [ \t]*+(?:
     (?P<reserved>(?:AND|OR|RANK|refresh_attributes)(?![A-Za-z0-9_]))
   | (?P<name>[A-Za-z_][A-Za-z0-9_]*+(?:\.[A-Za-z_][A-Za-z0-9_]*+)?)
   | (?P<float>[0-9]++\.[0-9]++)
@@ -32,11 +34,11 @@ _TOKEN = re.compile(
   | (?P<text>"[^"\\]*+(?:\\.[^"\\]*+)*+"|'[^'\\]*+(?:\\.[^'\\]*+)*+')
   | (?P<open>["'])
   | (?P<dropped>(?:!(?!=)|[^\ \tA-Za-z0-9_'"=<>%()+*\-/|^&~:\#,;\[\]{}!])++)
-    """,
+  | (?P<end>\Z)
+    )""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_SPECIAL = re.compile(r'(["\\])')
 
 
 class Tokens:
@@ -61,10 +63,11 @@ class Tokens:
     def _scan(self, span: Span, remarks: list[Remark]) -> int:
         kinds, starts, ends = self.kinds, self.starts, self.ends
         for count, found in enumerate(_TOKEN.finditer(self.text, span.start, span.end)):
-            start, end = found.span()
-            if count >= MAX_TOKENS:
+            kind = found.lastgroup or ""
+            start, end = found.span(kind)
+            if count > MAX_TOKENS:
                 raise RequestError(f"more than {MAX_TOKENS} words and signs", code=self.code, span=Span(start, end))
-            match found.lastgroup:
+            match kind:
                 case "dropped":
                     message = f"{self.text[start : min(end, start + 20)]!r} outside quotes was dropped"
                     remarks.append(Remark(message, self.code, Span(start, end)))
@@ -78,9 +81,11 @@ class Tokens:
                     if self.text.find("\\", start, end) >= 0:
                         remarks.extend(self._lost_backslash(start, end))
                 case "sign" | "reserved":
-                    kinds.append(found[0])
-                case kind:
-                    kinds.append(kind or "")
+                    kinds.append(found[kind])
+                case "end":
+                    break
+                case _:
+                    kinds.append(kind)
             starts.append(start)
             ends.append(end)
         return span.end
@@ -156,13 +161,14 @@ def number(source: str, tokens: Tokens) -> int | float:
 
 def unquoted(token: str) -> str:
     """The text inside a quoted token."""
-    inner = token[1:-1]
-    return _ESCAPE.sub(r"\1", inner) if "\\" in inner else inner
+    return unescaped(token[1:-1])
 
 
 def quoted(text: str) -> str:
     """A text as the engine prints it."""
-    return '"' + (_SPECIAL.sub(r"\\\1", text) if '"' in text or "\\" in text else text) + '"'
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    return f'"{text}"' if '"' not in text else '"' + text.replace('"', '\\"') + '"'
 
 
 _KEYWORDS = (
