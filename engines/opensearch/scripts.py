@@ -1,5 +1,7 @@
 """Painless sources, all constant: what differs between requests comes as parameters, so each is compiled once."""
 
+from havengate.functions import EARTH_RADIUS_KM, RADIANS
+
 # Java orders strings by UTF-16 units; lifting the surrogates over the rest makes it the order of code points.
 _TEXT_ORDER = """
 int unit(char c) {
@@ -86,11 +88,11 @@ double logarithm(double base, double x) {
   return base > 0 && x > 0 && base != 1 ? Math.log(x) / Math.log(base) : 0.0;
 }
 double distance(double x1, double y1, double x2, double y2) {
-  double r = 0.017453292519943295;
+  double r = RADIANS;
   double s = Math.sin((y2 * r - y1 * r) / 2);
   double t = Math.sin((x2 * r - x1 * r) / 2);
   double h = s * s + Math.cos(y1 * r) * Math.cos(y2 * r) * (t * t);
-  return 2 * 6371.0088 * Math.asin(Math.min(1.0, Math.sqrt(h)));
+  return 2 * EARTH_RADIUS_KM * Math.asin(Math.min(1.0, Math.sqrt(h)));
 }
 def ofFunction(String name, double[] x) {
   for (int i = 0; i < x.length; ++i) {
@@ -106,7 +108,7 @@ def called(String name, int count, List stack) {
   double[] x = new double[count];
   boolean missing = false;
   for (int i = count - 1; i >= 0; --i) {
-    def argument = stack.remove(stack.size() - 1);
+    def argument = last(stack);
     missing = missing || argument == null;
     x[i] = argument == null ? 0.0 : real(argument);
   }
@@ -144,7 +146,7 @@ def evaluate(List program, Map doc) {
   def value = stack[0];
   return value instanceof Double && Double.isNaN((double) value) ? null : value;
 }
-"""
+""".replace("RADIANS", repr(RADIANS)).replace("EARTH_RADIUS_KM", repr(EARTH_RADIUS_KM))
 
 COMPARE = f"""{_TEXT_ORDER}{_VALUES}
 def left = evaluate(params.left, doc);

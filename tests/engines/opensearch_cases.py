@@ -10,7 +10,7 @@ import numpy as np
 from engine_samples import ALL_KINDS, compare, full_spec, make_schema, make_spec, query
 
 from engines.contract import RowsQuery
-from engines.opensearch import bodies
+from engines.opensearch import bodies, scripts
 from engines.opensearch.documents import document
 from engines.opensearch.filters import compile_filter
 from engines.opensearch.mapping import index_body
@@ -61,6 +61,7 @@ ROW = Row(
     {"vector_field": "hash"},
 )
 SMALL = compare("i8", "<", 5)
+SCRIPTS = {source: name for name, source in vars(scripts).items() if name[0].isupper() and isinstance(source, str)}
 SQUARE = tuple(map(Literal, (0, 0, 4, 0, 4, 4, 0, 4)))
 
 FILTERS = {
@@ -161,10 +162,19 @@ def cases():
     yield "fetch", bodies.by_ids(["1", "2"], ["vector_field"])
     yield "vectors_by_source", bodies.by_sources(SCHEMA, "vector_field", ["a", "b"])
     yield "statistics", bodies.statistics(SCHEMA)
+    for source, name in SCRIPTS.items():
+        yield f"script_{name.lower()}", source.splitlines()
 
 
 def written(body):
-    return json.dumps(body, indent=1, sort_keys=True) + "\n"
+    """With the names of scripts instead of their sources, which have files of their own."""
+    return json.dumps(_named(body), indent=1, sort_keys=True) + "\n"
+
+
+def _named(part):
+    if isinstance(part, dict):
+        return {key: SCRIPTS[item] if key == "source" else _named(item) for key, item in part.items()}
+    return [_named(item) for item in part] if isinstance(part, list) else part
 
 
 if __name__ == "__main__":
