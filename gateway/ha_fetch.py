@@ -38,7 +38,7 @@ def fetch_summary(services: Services, request: HaRequest, clause: FetchSummary) 
     names = tuple(name.text for name in request.attributes)
     started = time.perf_counter()
     rows = _rows(services, table, keys, names)
-    if request.config.text("allow_lack_summary") == "no":
+    if not request.config.flag("allow_lack_summary", default=True):
         _require_all(table, keys, rows)
     result = SearchResult(
         tuple(Hit(row.pk, row.fields, score=None, sort_values=(), vectors=row.vectors) for row in rows),

@@ -55,19 +55,15 @@ def wanted_by(request: HaRequest, plan: SearchPlan) -> Wanted:
         sort=plan.sort,
         start=plan.offset,
         trace=traced(request.config),
-        summary=not without_summary(request.config),
+        summary=not request.config.flag("no_summary", default=False),
         notes=plan.notes,
     )
 
 
 def traced(config: Config) -> bool:
-    """Whether the request asks for a trace: any level at which a good answer has something to tell."""
+    """Whether the request asks for a trace, at any level at which a good answer has something to tell."""
     level = config.text("trace")
-    return config.text("debug_query_key") is not None or (level is not None and level.upper() not in _NO_TRACE)
-
-
-def without_summary(config: Config) -> bool:
-    return config.text("no_summary") == "yes" and config.text("debug_query_key") is None
+    return level is not None and level.upper() not in _NO_TRACE
 
 
 def format_of(config: Config, default: Format = DEFAULT_FORMAT) -> Format:

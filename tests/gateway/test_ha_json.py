@@ -7,7 +7,7 @@ import pytest
 from gateway_fakes import HIT, RESULT
 
 from gateway.ha_format import answer_body, error_body
-from gateway.wanted import Wanted, format_of, traced, without_summary
+from gateway.wanted import Wanted, format_of, traced
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Aggregate, AggregateFunction, Aggregation, Arith, Field, Group, Literal, Span
@@ -104,17 +104,10 @@ def test_a_trace_tells_what_has_no_effect_and_what_cut_the_pool():
         ({"trace": "NONE"}, False),
         ({"trace": "ERROR"}, False),
         ({"trace": "fatal"}, False),
-        ({"debug_query_key": "7"}, True),
     ],
 )
 def test_levels_below_warnings_are_traced(values, shown):
     assert traced(Config(values)) is shown
-
-
-def test_debugging_a_row_brings_its_summary_back():
-    assert without_summary(Config({"no_summary": "yes"}))
-    assert not without_summary(Config({"no_summary": "no"}))
-    assert not without_summary(Config({"no_summary": "yes", "debug_query_key": "7"}))
 
 
 def test_a_format_that_nobody_writes_is_refused_where_it_stands():
