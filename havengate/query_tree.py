@@ -176,6 +176,8 @@ def _every(sources: list[Source]) -> Source:
 
 
 def _either(sources: list[Source]) -> Source:
+    # A chain of ORs is one, however it was nested: each source between would be joined on its own.
+    sources = [each for source in sources for each in (source.items if isinstance(source, Either) else (source,))]
     rows = [source for source in sources if isinstance(source, Rows)]
     others = [source for source in sources if not isinstance(source, Rows)]
     joined = [Rows((any_of([all_of(each.conditions) for each in rows]),))] if rows else []

@@ -212,6 +212,13 @@ TREES = st.recursive(
 )
 
 
+def assert_ranked(result, ranks, text):
+    assert {hit.pk: hit.sort_values[0] for hit in result.hits} == pytest.approx(ranks), text
+    assert result.total == len(ranks)
+    shown = [hit.sort_values[0] for hit in result.hits]
+    assert shown == sorted(shown, reverse=True)
+
+
 def check_tree(goods, tree, condition):
     text = request_of(
         query=query_text(tree), filter=condition and expr_text(condition), config=f"hit:{ALL}", sort="-RANK;+id"
@@ -220,10 +227,29 @@ def check_tree(goods, tree, condition):
     rows = [row for row in goods.rows if condition is None or judge.holds(condition, row)]
     found = {str(row["id"]): judge.rank(tree, row) for row in rows}
     ranks = {key: rank for key, rank in found.items() if rank is not None}
-    assert {hit.pk: hit.sort_values[0] for hit in result.hits} == pytest.approx(ranks), text
-    assert result.total == len(ranks)
-    shown = [hit.sort_values[0] for hit in result.hits]
-    assert shown == sorted(shown, reverse=True)
+    assert_ranked(result, ranks, text)
+
+
+def check_nearest(goods, n, near, beside, condition):
+    """Terms of words and numbers beside AND, and the filter, choose the rows among which the n best are found."""
+    tree = ("AND", ("vector", "near", near, n, 100), *beside)
+    text = request_of(query=query_text(tree), filter=condition and expr_text(condition), config=f"hit:{ALL}")
+    found = goods.search(text)
+    allowed = [row for row in goods.rows if condition is None or judge.holds(condition, row)]
+    rows = [row for row in allowed if judge.match(tree, row) is not None]
+
+    nearest = sorted(rows, key=lambda row: (-judge.similarity("near", near, row["near"]), row["id"]))[:n]
+    assert_ranked(found, {str(row["id"]): judge.rank(tree, row) for row in nearest}, text)
+    (certificate,) = found.certificates
+    assert (certificate.requested, certificate.returned, certificate.matched) == (n, len(nearest), len(rows))
+
+
+@QUICK
+@given(
+    st.integers(1, 12), st.tuples(SIDES, SIDES), st.lists(PLAIN_TERMS, min_size=1, max_size=2), st.none() | CONDITIONS
+)
+def test_the_n_best_are_chosen_among_the_rows_that_match(goods, n, near, beside, condition):
+    check_nearest(goods, n, near, beside, condition)
 
 
 TREE_CASES = given(TREES, st.none() | CONDITIONS)

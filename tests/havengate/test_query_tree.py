@@ -98,6 +98,7 @@ def conditions(tree):
         (And((NEAR, SHOP)), [(IS_S,)]),
         (And((NEAR, LIKE, SHOP, SIZE)), [(IS_S, IS_LARGE)] * 2),
         (Or((SHOP, NEAR, SIZE)), [(), (Or((IS_S, IS_LARGE)),)]),
+        (Or((Or((SHOP, NEAR)), SIZE)), [(), (Or((IS_S, IS_LARGE)),)]),
         (And((Or((NEAR, SIZE)), SHOP)), [(IS_S,), (IS_LARGE, IS_S)]),
         (And((AndNot(NEAR, LIKE), SHOP)), [(IS_S,), ()]),
         (AndNot(NEAR, SHOP), [(Not(IS_S),)]),
