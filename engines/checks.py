@@ -119,15 +119,6 @@ def single_spec_of(field: Field, schema: TableSchema) -> FieldSpec:
     return spec
 
 
-def number_spec_of(field: Field, schema: TableSchema) -> FieldSpec:
-    """An operand of arithmetic. Raises RequestError for what is no field of one number."""
-    spec = single_spec_of(field, schema)
-    if not spec.type.is_number:
-        message = f"arithmetic with field {field.name!r} of {spec.type.value}"
-        raise RequestError(message, code=HaCode.STRING_IN_BINARY_EXPRESSION, span=field.span)
-    return spec
-
-
 def range_spec_of(node: Range, schema: TableSchema) -> FieldSpec:
     """Raises RequestError for a field or a bound that is no number."""
     spec = spec_of(node.field, schema, any_key=True)
