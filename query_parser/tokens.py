@@ -1,8 +1,8 @@
 r"""The tokens of expressions and of the clauses that are made of them, as the engine's ClauseScanner.ll cuts them.
 
 Beyond the engine: texts in single quotes, and one dotted path (``tags.colour``). What belongs to no token is dropped;
-a quote without an end ends the clause where it opens. Inside quotes ``\\`` and a backslash before the quote itself
-are known, any other backslash is dropped.
+a quote without an end ends the clause where it opens, a NUL character where it stands. Inside quotes ``\\`` and a
+backslash before the quote itself are known, any other backslash is dropped.
 """
 
 from __future__ import annotations
@@ -62,6 +62,11 @@ class Tokens:
 
     def _scan(self, span: Span, remarks: list[Remark]) -> int:
         kinds, starts, ends = self.kinds, self.starts, self.ends
+        nul = self.text.find("\0", span.start, span.end)
+        if nul >= 0:
+            message = "everything from a NUL character on was dropped"
+            remarks.append(Remark(message, self.code, Span(nul, span.end)))
+            span = Span(span.start, nul)
         for count, found in enumerate(_TOKEN.finditer(self.text, span.start, span.end)):
             kind = found.lastgroup or ""
             start, end = found.span(kind)

@@ -97,7 +97,7 @@ LEAVES = st.one_of(
     NAMES.map(lambda name: Name(name.partition(".")[0], name.partition(".")[2] or None, SPAN)),
     st.integers(-(2**70), 2**70).map(constant),
     st.floats(-1e6, 1e6, allow_nan=False).map(lambda number: constant(round(number, 3))),
-    st.text(max_size=8).map(constant),
+    st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=8).map(constant),
 )
 
 
@@ -169,6 +169,11 @@ def test_precedence_and_left_association(signs, words):
     operands = [f"v{i}" for i in range(len(operators) + 1)]
     text = operands[0] + "".join(f" {op} {name}" for op, name in zip(operators, operands[1:], strict=True))
     assert expr_text(parsed(text)) == expected(operands, operators)
+
+
+def test_a_nul_ends_an_expression():
+    found = judge("filter", "a=1\0 AND (")
+    assert (found.tree, found.warnings) == ("(a=1)", ("everything from a NUL character on was dropped",))
 
 
 def test_nesting_costs_no_recursion():
