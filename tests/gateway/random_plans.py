@@ -21,12 +21,17 @@ def listed(items, least=1, most=3):
     return st.lists(items, min_size=least, max_size=most)
 
 
+def at_least(items):
+    return of("atleast", count=st.integers(0, 3), items=listed(items))
+
+
 def chain(kind, items, least=1):
     return st.fixed_dictionaries({kind: listed(items, least)})
 
 
 def arithmetic(sides):
-    return of("arith", op=st.sampled_from(list("+-*/&|^")), left=sides, right=sides)
+    calls = of("call", name=st.sampled_from(["pow", "log", "fieldlen", "to_string", "distance"]), args=listed(sides))
+    return calls | of("arith", op=st.sampled_from(list("+-*/&|^")), left=sides, right=sides)
 
 
 OPERANDS = st.recursive(SCALARS | st.fixed_dictionaries({"field": FIELDS}), arithmetic, max_leaves=4)
@@ -41,18 +46,25 @@ LEAVES = st.one_of(
     of("match", field=FIELDS, text=TEXTS, phrase=FLAGS),
 )
 CONDITIONS = st.recursive(
-    LEAVES, lambda c: chain("and", c) | chain("or", c) | st.fixed_dictionaries({"not": c}), max_leaves=4
+    LEAVES, lambda c: chain("and", c) | chain("or", c) | at_least(c) | st.fixed_dictionaries({"not": c}), max_leaves=4
 )
-VECTORS = of("vector", index=INDEXES, vectors=st.just([[1, 0]]), n=st.integers(0, 5))
+WEIGHTS = st.sampled_from([0, 2.5, -1])
+VECTORS = of("vector", index=INDEXES, vectors=st.just([[1, 0]]), n=st.integers(0, 5), weight=WEIGHTS)
+NAMES = st.lists(FIELDS, max_size=2)
 TERMS = (
     VECTORS
-    | of("text", index=INDEXES, text=TEXTS, phrase=FLAGS, weight=st.sampled_from([0, 2.5, -1]))
+    | of("text", index=INDEXES, text=TEXTS, phrase=FLAGS, weight=WEIGHTS)
+    | of("text", index=INDEXES, text=TEXTS, fields=NAMES, all_fields=FLAGS)
     | of("number", index=INDEXES, **ENDS)
 )
 QUERIES = st.recursive(
     TERMS,
     lambda c: (
-        chain("and", c) | chain("or", c) | chain("rank", c, 2) | st.fixed_dictionaries({"andnot": listed(c, 2, 2)})
+        chain("and", c)
+        | chain("or", c)
+        | at_least(c)
+        | chain("rank", c, 2)
+        | st.fixed_dictionaries({"andnot": listed(c, 2, 2)})
     ),
     max_leaves=4,
 )
@@ -73,7 +85,20 @@ DISTINCTS = st.fixed_dictionaries(
     },
 )
 SORTS = listed(st.fixed_dictionaries({"by": st.just("RANK") | BYS, "descending": FLAGS}))
-PARTS = {"query": QUERIES, "filter": CONDITIONS, "sort": SORTS, "distinct": DISTINCTS, "aggregates": listed(AGGREGATES)}
+VARIABLES = listed(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["a", "b", "price", ""]), "value": OPERANDS | CONDITIONS},
+    )
+)
+PARTS = {
+    "query": QUERIES,
+    "filter": CONDITIONS,
+    "sort": SORTS,
+    "distinct": DISTINCTS | listed(DISTINCTS),
+    "aggregates": listed(AGGREGATES),
+    "variables": VARIABLES,
+    "timeout_s": st.sampled_from([0, -1, 60, 1e300]),
+}
 PLANS = st.one_of(
     *(st.fixed_dictionaries({name: part}) for name, part in PARTS.items()), st.fixed_dictionaries({}, optional=PARTS)
 )
