@@ -59,6 +59,12 @@ def holds(condition, row):
     raise AssertionError(condition)
 
 
+def variable(expr, row):
+    """A truth is 1 or 0."""
+    truth = isinstance(expr, tuple) and expr[0] not in ("+", "-", "*", "&")
+    return int(holds(expr, row)) if truth else value_of(expr, row)
+
+
 def _compares(op, a, b):
     return {"=": a == b, "!=": a != b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[op]
 

@@ -179,6 +179,33 @@ def test_many_distinct_rounds_are_those_of_plain_python(goods, asked):
     check_distinct(goods, **asked)
 
 
+# --- virtual attributes ----------------------------------------------------------------------------
+
+
+@QUICK
+@given(st.lists(NUMBERS | CONDITIONS, min_size=1, max_size=3), SORTS, POOLS, PAGES)
+def test_virtual_attributes_are_computed_for_every_hit(goods, values, sort, query, page):
+    start, hit = page
+    names = [f"v{place}" for place in range(len(values))]
+    text = request_of(
+        query=query,
+        virtual_attribute=";".join(f"{name}:{expr_text(value)}" for name, value in zip(names, values, strict=True)),
+        attribute=",".join(names),
+        sort=sort_text(sort),
+        config=f"start:{start},hit:{hit},timeout:60000",
+    )
+    found = goods.search(text)
+    rows = judge.sorted_rows(pool_of(goods, query, None), sort)[start : start + hit]
+    assert {hit.pk: dict(hit.variables) for hit in found.hits} == {
+        str(row["id"]): {
+            name: computed
+            for name, value in zip(names, values, strict=True)
+            if (computed := judge.variable(value, row)) is not None
+        }
+        for row in rows
+    }, text
+
+
 # --- trees of terms, and RANK ----------------------------------------------------------------------
 
 BOOSTS = st.sampled_from([100, 100, 0, 50, 250])
