@@ -48,11 +48,19 @@ def operand_spec(operand: Operand, rules: Rules) -> FieldSpec:
 
     Raises RequestError 1052 for what nests too deep and for an unknown operator, 2000 to 2011 for types, 2100 and 2101.
     """
+    spec = _spec(operand, rules)
+    return spec if isinstance(operand, Field) else replace(spec, name=_shown(operand))
+
+
+def _spec(operand: Operand, rules: Rules) -> FieldSpec:
+    """Without a name where no field gives it: a text of each part of an expression is as long as the part."""
     match operand:
         case Field():
             return rules.field(operand)
-        case Literal():
-            return _literal_spec(operand, rules)
+        case Literal(value):
+            rules.literal(operand)
+            kind = FieldType.STRING if isinstance(value, str) else FieldType.INT64
+            return FieldSpec("", FieldType.DOUBLE if isinstance(value, float) else kind)
         case Arith() | Call():
             if rules.depth >= rules.deepest:
                 message = f"an expression is nested deeper than {rules.deepest} levels"
@@ -114,8 +122,8 @@ def require_polygon(node: InPolygon, rules: Rules) -> None:
     if not (has_field(node.x) or has_field(node.y)):
         raise _refused("a point or a polygon needs a field", HaCode.EXPRESSION_LR_ALL_CONST_VALUE, node.span)
     for corner in node.polygon:
-        if not _literal_spec(corner, rules).type.is_number:
-            raise _mismatch(f"{excerpt(operand_text(corner))} is no number of a corner", corner.span)
+        if not _spec(corner, rules).type.is_number:
+            raise _mismatch(f"{_shown(corner)} is no number of a corner", corner.span)
         integer_of_64_bits(corner.value, corner.span)
     if len(node.polygon) % 2 or len(node.polygon) < 2 * _CORNERS:
         message = f"{len(node.polygon)} numbers: a polygon is x0, y0, x1, y1 and so on, of three corners at least"
@@ -126,33 +134,27 @@ def several_values(spec: FieldSpec, span: Span | None) -> RequestError:
     return _refused(f"field {spec.name!r} holds several values", HaCode.EXPRESSION_WITH_MULTI_VALUE, span)
 
 
-def _literal_spec(literal: Literal, rules: Rules) -> FieldSpec:
-    rules.literal(literal)
-    value = literal.value
-    kind = FieldType.STRING if isinstance(value, str) else FieldType.INT64
-    return FieldSpec(excerpt(operand_text(literal)), FieldType.DOUBLE if isinstance(value, float) else kind)
-
-
 def _arithmetic(arith: Arith, rules: Rules) -> FieldSpec:
     if arith.op not in ARITHMETIC:
         raise _refused(f"unknown operator {arith.op!r}", HaCode.FILTER_CLAUSE, arith.span)
     if isinstance(arith.left, Literal) and isinstance(arith.right, Literal):
-        message = f"{excerpt(operand_text(arith))} has no field"
+        message = f"{_shown(arith)} has no field"
         raise _refused(message, HaCode.EXPRESSION_LR_ALL_CONST_VALUE, arith.span)
     whole = [_number(side, arith, rules).is_integer for side in (arith.left, arith.right)]
-    return FieldSpec(excerpt(operand_text(arith)), FieldType.INT64 if all(whole) else FieldType.DOUBLE)
+    return FieldSpec("", FieldType.INT64 if all(whole) else FieldType.DOUBLE)
 
 
 def _number(side: Operand, arith: Arith, rules: Rules) -> FieldType:
-    spec = operand_spec(side, rules.inner)
+    spec = _spec(side, rules.inner)
     require_single(side, spec)
     if not spec.type.is_number:
-        message = f"{spec.name!r} is {spec.type}: arithmetic takes numbers"
+        message = f"{_shown(side)!r} is {spec.type}: arithmetic takes numbers"
         raise _refused(message, HaCode.STRING_IN_BINARY_EXPRESSION, side.span)
     if isinstance(side, Literal):
         integer_of_64_bits(side.value, side.span)
     if arith.op in BITS and not spec.type.is_integer:
-        raise _refused(f"{arith.op} takes integers; {spec.name} is none", HaCode.BIT_UNSUPPORT_TYPE_ERROR, side.span)
+        message = f"{arith.op} takes integers; {_shown(side)} is none"
+        raise _refused(message, HaCode.BIT_UNSUPPORT_TYPE_ERROR, side.span)
     return spec.type
 
 
@@ -167,18 +169,18 @@ def _call(call: Call, rules: Rules) -> FieldSpec:
         _check_argument(call, kind, argument, rules.inner)
     if call.name == "string_replace":
         _check_replacement(call.args[2])
-    return FieldSpec(excerpt(operand_text(call)), _RESULTS[function.result])
+    return FieldSpec("", _RESULTS[function.result])
 
 
 def _check_argument(call: Call, kind: ArgumentKind, argument: Operand, rules: Rules) -> None:
-    spec = operand_spec(argument, rules)
+    spec = _spec(argument, rules)
     if kind == "several or text":
         fits = isinstance(argument, Field) and (spec.multi_value or spec.type.is_string)
     else:
         require_single(argument, spec)
         fits = _fits(kind, argument, spec.type)
     if not fits:
-        message = f"{call.name} takes {_NEEDED[kind]}; {spec.name!r} is {spec.type}"
+        message = f"{call.name} takes {_NEEDED[kind]}; {_shown(argument)!r} is {spec.type}"
         raise _mismatch(message, argument.span)
     if isinstance(argument, Literal):
         integer_of_64_bits(argument.value, argument.span)
@@ -208,8 +210,12 @@ def _fits(kind: ArgumentKind, argument: Operand, found: FieldType) -> bool:
 def _check_replacement(argument: Operand) -> None:
     text = argument.value if isinstance(argument, Literal) else None
     if not (isinstance(text, str) and len(text) == 1 and text.isascii()):
-        message = f"string_replace puts one character of ASCII in, not {excerpt(operand_text(argument))}"
+        message = f"string_replace puts one character of ASCII in, not {_shown(argument)}"
         raise _refused(message, HaCode.CONST_EXPRESSION_VALUE, argument.span)
+
+
+def _shown(operand: Operand) -> str:
+    return excerpt(operand_text(operand))
 
 
 def _mismatch(message: str, span: Span | None) -> RequestError:

@@ -36,8 +36,8 @@ def compile_value(operand: Operand, schema: TableSchema) -> Typed:
 
 
 def compile_double(operand: Operand, schema: TableSchema) -> pl.Expr:
-    """A number as functions and points take it. Raises RequestError as ``compile_value`` does."""
-    column, dtype = compile_value(operand, schema)
+    """A number as functions and points take it; its kind has been looked at before."""
+    column, dtype = _value(operand, schema)
     return _signed(column, dtype).cast(_REAL)
 
 

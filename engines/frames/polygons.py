@@ -30,12 +30,21 @@ def in_polygon(x: pl.Expr, y: pl.Expr, polygon: pl.Expr | Sequence[float], *, ed
 def _of_one(points: Sequence[pl.Series], corners: Doubles, *, edge: bool) -> pl.Series:
     """All points in one polygon, [corners, 2]."""
     x, y = np.broadcast_arrays(*(part.to_numpy() for part in points))
-    on_side, inside = np.zeros(x.shape, np.bool_), np.zeros(x.shape, np.bool_)
-    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        touched, crossed = _side((x, y), start, end)
-        on_side |= touched
-        inside ^= crossed
-    return _answer(on_side, inside, missing=np.isnan(x) | np.isnan(y), edge=edge)
+    missing = np.isnan(x) | np.isnan(y)
+    # From below to above: what a side says of points beneath and over it need not be computed.
+    order = np.argsort(y)
+    x, y = x[order], y[order]
+    touched, odd = np.zeros(x.shape, np.bool_), np.zeros(x.shape, np.bool_)
+    following = np.roll(corners, -1, axis=0)
+    low, high = np.minimum(corners, following)[:, 1], np.maximum(corners, following)[:, 1]
+    beside = zip(np.searchsorted(y, low, "left"), np.searchsorted(y, high, "right"), strict=True)
+    for start, end, (first, last) in zip(corners, following, beside, strict=True):
+        on_side, crossed = _side((x[first:last], y[first:last]), start, end)
+        touched[first:last] |= on_side
+        odd[first:last] ^= crossed
+    truth = np.empty(x.shape, np.bool_)
+    truth[order] = np.where(touched, edge, odd)
+    return _answer(truth, missing)
 
 
 def _of_each(parts: Sequence[pl.Series], *, edge: bool) -> pl.Series:
@@ -47,18 +56,17 @@ def _of_each(parts: Sequence[pl.Series], *, edge: bool) -> pl.Series:
     missing = np.isnan(x) | np.isnan(y) | polygons.is_null().to_numpy()
     rows = np.flatnonzero(~missing & (lengths % 2 == 0) & (lengths >= _SMALLEST))
     if not rows.size:
-        nowhere = np.zeros(size, np.bool_)
-        return _answer(nowhere, nowhere, missing=missing, edge=edge)
+        return _answer(np.zeros(size, np.bool_), missing)
     corners = polygons.gather(rows).explode().to_numpy().reshape(-1, 2)
     counts = lengths[rows] // 2
     ends = np.cumsum(counts)
     following = np.arange(1, len(corners) + 1)
     following[ends - 1] = ends - counts
     place = np.repeat(rows, counts)
-    touched, crossed = _side((x[place], y[place]), corners.T, corners[following].T)
-    on_side = np.bincount(place[touched], minlength=size) > 0
-    inside = np.bincount(place[crossed], minlength=size) % 2 == 1
-    return _answer(on_side, inside, missing=missing, edge=edge)
+    on_side, crossed = _side((x[place], y[place]), corners.T, corners[following].T)
+    touched = np.bincount(place[on_side], minlength=size) > 0
+    odd = np.bincount(place[crossed], minlength=size) % 2 == 1
+    return _answer(np.where(touched, edge, odd), missing)
 
 
 def _side(point: tuple[Doubles, Doubles], start: Doubles, end: Doubles) -> tuple[Truths, Truths]:
@@ -72,6 +80,5 @@ def _side(point: tuple[Doubles, Doubles], start: Doubles, end: Doubles) -> tuple
     return (c == 0) & across & along, crossed
 
 
-def _answer(on_side: Truths, inside: Truths, *, missing: Truths, edge: bool) -> pl.Series:
-    truth = np.where(on_side, edge, inside)
+def _answer(truth: Truths, missing: Truths) -> pl.Series:
     return pl.Series(truth, dtype=pl.Boolean).set(pl.Series(missing, dtype=pl.Boolean), None)
