@@ -3,11 +3,8 @@
 import json
 import random
 
-from colour_model import ColourModel
-from support import open_colour_services
-
 from havengate.documents import Command
-from havengate.settings import Settings
+from havengate.services import open_services
 from query_parser.parse import parse_request
 from query_parser.plan import plan_request
 from schemas.settings import TableSettings
@@ -60,15 +57,15 @@ WORDS = ["x", "y", "z"]
 class Goods:
     """``rows``: dicts of fields, some of which any row may lack. Numbers are such that sums of them are exact."""
 
-    def __init__(self, folder, *, seed, count):
+    def __init__(self, settings, *, seed, count):
         self.rows = list(_rows(random.Random(seed), count))
-        self._services = open_colour_services(Settings(data_dir=folder), ColourModel())
+        self._services = open_services(settings)
         spec = self._services.tables.create("goods", read_schema(json.dumps(SCHEMA)), TableSettings())
         report = self._services.documents.push(spec, [Command("add", row) for row in self.rows])
         assert report.failures == ()
 
     def search(self, request):
-        """The answer to a HA3 request; ``Refused`` is left to the caller."""
+        """The answer to a HA3 request, as the gateway gets it."""
         limits = self._services.settings.limits
         plan = plan_request(
             parse_request(request), self._services.tables.resolve, index_aliases=frozenset(), window=limits.window
@@ -76,6 +73,7 @@ class Goods:
         return self._services.searcher.search(plan)
 
     def close(self):
+        self._services.tables.drop("goods")
         self._services.close()
 
 

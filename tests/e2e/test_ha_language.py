@@ -1,4 +1,6 @@
-"""HA3 requests from their text to the answer, over the embedded engine, beside plain Python over the same rows."""
+"""HA3 requests from their text to the answer, over both engines, beside plain Python over the same rows."""
+
+import uuid
 
 import ha_judge as judge
 import pytest
@@ -7,15 +9,22 @@ from ha_table import SHOPS, WORDS, Goods
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from havengate.settings import EngineSettings, Settings
+
 COUNT = 60
 assert COUNT < ALL
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-THOROUGH = settings(QUICK, max_examples=2000)
+THOROUGH = settings(QUICK, max_examples=1000)
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+@pytest.fixture(scope="module", params=[("embedded", 1), ("opensearch", 2)], ids=lambda param: param[0])
 def goods(request, tmp_path_factory):
-    table = Goods(tmp_path_factory.mktemp("goods"), seed=request.param, count=COUNT)
+    kind, seed = request.param
+    engine = EngineSettings()
+    if kind == "opensearch":
+        url, prefix = request.getfixturevalue("opensearch_url"), f"test-{uuid.uuid4().hex[:12]}-"
+        engine = EngineSettings(kind=kind, hosts=url, index_prefix=prefix, timeout_s=60, shards=2)
+    table = Goods(Settings(data_dir=tmp_path_factory.mktemp("goods"), engine=engine), seed=seed, count=COUNT)
     yield table
     table.close()
 
