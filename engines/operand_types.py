@@ -22,6 +22,8 @@ _RESULTS: dict[ResultKind, FieldType] = {
     "text": FieldType.STRING,
 }
 _CORNERS = 3
+CALL_LEVELS = 4
+"""A function is as deep as so many operators: polars types all that is inside one anew for each one around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,8 @@ class Rules:
     deepest: int = DEEPEST
     depth: int = 0
 
-    @property
-    def inner(self) -> Rules:
-        return replace(self, depth=self.depth + 1)
+    def inside(self, operand: Arith | Call) -> Rules:
+        return replace(self, depth=self.depth + (1 if isinstance(operand, Arith) else CALL_LEVELS))
 
 
 def engine_rules(schema: TableSchema) -> Rules:
@@ -145,7 +146,7 @@ def _arithmetic(arith: Arith, rules: Rules) -> FieldSpec:
 
 
 def _number(side: Operand, arith: Arith, rules: Rules) -> FieldType:
-    spec = _spec(side, rules.inner)
+    spec = _spec(side, rules.inside(arith))
     require_single(side, spec)
     if not spec.type.is_number:
         message = f"{_shown(side)!r} is {spec.type}: arithmetic takes numbers"
@@ -166,7 +167,7 @@ def _call(call: Call, rules: Rules) -> FieldSpec:
         message = f"{call.name} takes {len(function.arguments)} arguments, not {len(call.args)}"
         raise _refused(message, HaCode.FUNCTION_ARGCOUNT, call.span)
     for kind, argument in zip(function.arguments, call.args, strict=True):
-        _check_argument(call, kind, argument, rules.inner)
+        _check_argument(call, kind, argument, rules.inside(call))
     if call.name == "string_replace":
         _check_replacement(call.args[2])
     return FieldSpec("", _RESULTS[function.result])

@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 MAX_DEPTH = 64
-"""Of arithmetic and functions."""
+"""Of operators; a function counts for engines.operand_types.CALL_LEVELS."""
 MAX_WORDS = 256
 
 

@@ -79,6 +79,17 @@ def test_a_function_of_constants_alone_neither_sorts_nor_groups():
         assert caught.value.code is HaCode.DISTINCT_CLAUSE
 
 
+def test_functions_have_a_depth():
+    """Four levels of 64 each."""
+    value = Field("price")
+    for _ in range(16):
+        value = Call("pow", (value, Literal(2)))
+    bind_expr(Compare("=", value, Literal(1)), SCHEMA)
+    with pytest.raises(RequestError, match="deeper than 64 levels") as caught:
+        bind_expr(Compare("=", Call("pow", (value, Literal(2))), Literal(1)), SCHEMA)
+    assert caught.value.code is HaCode.FILTER_CLAUSE
+
+
 def test_the_error_points_at_the_argument():
     wrong = Compare("=", Call("pow", (Field("title", span=HERE), Literal(2)), Span(0, 20)), Literal(1))
     with pytest.raises(RequestError) as caught:
