@@ -30,7 +30,7 @@ class Plans:
         if self.random.random() < 0.5:
             plan["sort"] = self._sort()
         if self.random.random() < 0.3:
-            plan["distinct"] = [self._distinct() for _ in range(self.random.choice((1, 1, 2, 2, 3)))]
+            plan["distinct"] = [self._distinct() for _ in range(self.random.choice((1, 1, 1, 2, 2, 2, 2, 3)))]
         if self.random.random() < 0.4:
             plan["aggregates"] = [self._aggregate() for _ in range(self.random.randint(1, 2))]
         if self.random.random() < 0.3:
