@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from havengate.codes import HaCode
-from havengate.errors import RequestError, UnknownTable
+from havengate.errors import RequestError
 from havengate.types import BoolNode, SearchPlan, Span
-from query_parser.nodes import Remark, Text
+from query_parser.nodes import Remark
 from query_parser.plan_attributes import definitions, output_fields, variables
 from query_parser.plan_expr import Expressions
 from query_parser.plan_functions import Scope
@@ -157,23 +157,12 @@ def _table(request: HaRequest, resolve: Resolve) -> Table:
     if not request.clusters:
         return resolve(None, None)
     first, *others = request.clusters
-    table = _resolved(first, request, resolve)
+    table = resolve(first.text, first.span)
     for other in others:
-        if _resolved(other, request, resolve).name != table.name:
+        if resolve(other.text, other.span).name != table.name:
             message = f"one search has one table; {first.text} and {other.text} are two"
             raise RequestError(message, code=HaCode.MULTI_CLUSTERNAME_WITH_DIFFERENT_TABLE, span=other.span)
     return table
-
-
-def _resolved(cluster: Text, request: HaRequest, resolve: Resolve) -> Table:
-    """The engine has a code of its own for names in the cluster clause, which stands before config's."""
-    try:
-        return resolve(cluster.text, cluster.span)
-    except UnknownTable as error:
-        if request.clusters is request.config.clusters:
-            raise
-        code = HaCode.CLUSTER_NAME_NOT_EXIST_IN_CLUSTER_CLAUSE
-        raise UnknownTable(error.message, code=code, span=error.span) from None
 
 
 def _query(request: HaRequest, planner: QueryPlanner, window: int) -> BoolNode:

@@ -155,7 +155,7 @@ def test_a_reader_that_goes_away_is_no_crash():
 
 WRONG = [
     ("request", f"query={VECTOR}&&filter=nope=1", 2000, "nope"),
-    ("request", f"query={VECTOR}&&cluster=boots", 2019, "boots"),
+    ("request", f"query={VECTOR}&&cluster=boots", 1001, "boots"),
     ("request", "filter=price=1", 1012, None),
     ("query", "nope:a", 1013, "nope"),
     ("filter", "price>1 AND nope=1", 2000, "nope"),
@@ -164,7 +164,7 @@ WRONG = [
     ("filter", 'price="a&&b"', 2001, 'price="a&&b"'),
     ("filter", "foo(price)=1", 2100, None),
     ("sort", "-price;nope", 2000, "nope"),
-    ("cluster", "boots", 2019, "boots"),
+    ("cluster", "boots", 1001, "boots"),
     ("config", "start:5000,hit:5", 1005, None),
     ("aggregate", "group_key:nope,agg_fun:count()", 2000, "nope"),
     ("distinct", "dist_key:nope", 2000, "nope"),

@@ -97,7 +97,7 @@ def test_warnings_of_the_search_are_shown(services, client):
         ("vector:'cat&modal=text'&&config=format:json", 1056),
         ("vector:'cat'&&config=format:json", 1002),
         ("nonsense=1&&query=vector:'cat&modal=text'&&config=hit:1,format:fulljson", 1056),
-        ("query=vector:'cat&modal=text'&&cluster=elsewhere&&config=format:json", 2019),
+        ("query=vector:'cat&modal=text'&&cluster=elsewhere&&config=format:json", 1001),
         ("query=elsewhere:'cat&modal=text'&&config=format:json", 1013),
         ("query=vector:&&config=format:json", 1051),
         ("query=vector:'cat&modal=text'&&config=format:json,start:4999,hit:2", 1005),

@@ -126,7 +126,7 @@ def test_the_trace_certificates_and_warnings_come_last():
         ("", 1050),
         ("vector:'cat&modal=text'", 1056),
         ("query=vector:", 1051),
-        ("query=vector:'cat&modal=text'&&cluster=elsewhere", 2019),
+        ("query=vector:'cat&modal=text'&&cluster=elsewhere", 1001),
         ("query=vector:'cat&modal=text'&&config=format:protobuf", 1007),
         ("query=vector:'cat&modal=text'&&config=format:fb_summary", 1007),
         ("query=vector:'cat&modal=text'&&config=format:JSON", 1007),

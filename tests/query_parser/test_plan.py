@@ -129,9 +129,9 @@ def test_clusters():
 @pytest.mark.parametrize(
     ("clause", "code"),
     [
-        ("cluster=nosuch", "CLUSTER_NAME_NOT_EXIST_IN_CLUSTER_CLAUSE"),
-        ("cluster=demo,nosuch", "CLUSTER_NAME_NOT_EXIST_IN_CLUSTER_CLAUSE"),
-        ("config=cluster:nosuch&&cluster=nosuch", "CLUSTER_NAME_NOT_EXIST_IN_CLUSTER_CLAUSE"),
+        ("cluster=nosuch", "CLUSTER_NAME_NOT_EXIST"),
+        ("cluster=demo,nosuch", "CLUSTER_NAME_NOT_EXIST"),
+        ("config=cluster:nosuch&&cluster=nosuch", "CLUSTER_NAME_NOT_EXIST"),
         ("config=cluster:nosuch", "CLUSTER_NAME_NOT_EXIST"),
         ("config=cluster:demo&nosuch", "CLUSTER_NAME_NOT_EXIST"),
     ],
