@@ -86,7 +86,7 @@ def test_more_than_the_most_are_refused_unless_a_limit_cuts_them(table):
         (RowsQuery(order=(key("absent"),)), HaCode.ATTRIBUTE_NOT_EXIST),
         (RowsQuery(order=(key("m"),)), HaCode.ATTRIBUTE_NOT_EXIST),
         (RowsQuery(order=(key("is"),)), HaCode.EXPRESSION_WITH_MULTI_VALUE),
-        (RowsQuery(order=(SortKey(Field("m", "k"), descending=False),)), HaCode.EXPRESSION_WITH_MULTI_VALUE),
+        (RowsQuery(order=(SortKey(Field("m", "k"), descending=False),)), HaCode.EXPRESSION_RESULT_UNKNOWN_TYPE),
         (RowsQuery(order=(SortKey(None, descending=True),)), HaCode.SORT_NO_DESCRIPTION),
         (
             RowsQuery(order=(SortKey(Arith("+", Field("i64"), Literal(1)), descending=True),)),

@@ -225,7 +225,7 @@ def nested(depth):
         (Compare("=", Literal(1), Literal(1)), HaCode.EXPRESSION_LR_ALL_CONST_VALUE),
         (Compare("=", Field("i64"), Field("s")), HaCode.EXPRESSION_LR_TYPE_NOT_MATCH),
         (Compare("=", Field("i64"), Field("is")), HaCode.EXPRESSION_WITH_MULTI_VALUE),
-        (Compare("=", Field("m", "k"), Field("s")), HaCode.EXPRESSION_WITH_MULTI_VALUE),
+        (Compare("=", Field("m", "k"), Field("s")), HaCode.EXPRESSION_RESULT_UNKNOWN_TYPE),
         (And(()), HaCode.FILTER_CLAUSE),
         (Or(()), HaCode.FILTER_CLAUSE),
         (Field("i64"), HaCode.FILTER_CLAUSE),
