@@ -35,6 +35,7 @@ def fetch_summary(services: Services, request: HaRequest, clause: FetchSummary) 
     if len(keys) > most:
         raise RequestError(f"{len(keys)} keys, the most is {most}", code=HaCode.KEY_VALUE_PAIR)
     table = _table(services, clause)
+    _require_nothing_dropped(request, table)
     names = tuple(name.text for name in request.attributes)
     started = time.perf_counter()
     rows = _rows(services, table, keys, names)
@@ -56,6 +57,13 @@ def _table(services: Services, clause: FetchSummary) -> TableSpec:
         message = f"one fetch has one table, not {excerpt(', '.join(names))}"
         raise RequestError(message, code=HaCode.MULTI_CLUSTERNAME_WITH_DIFFERENT_TABLE)
     return next(iter(tables.values()))
+
+
+def _require_nothing_dropped(request: HaRequest, table: TableSpec) -> None:
+    """What a strict table says of a search, it says of a fetch."""
+    for remark in request.remarks if table.settings.strict else ():
+        if not remark.engine_takes:
+            raise RequestError(f"{remark.text} (this table is strict)", code=remark.code, span=remark.span)
 
 
 def _rows(services: Services, table: TableSpec, keys: list[Text], attributes: tuple[str, ...]) -> list[Row]:

@@ -10,8 +10,9 @@ from havengate.codes import HaCode
 from havengate.errors import RequestError, UnknownTable
 from havengate.types import Row, Span
 from query_parser.clause_nodes import FetchSummary
-from query_parser.nodes import Text
+from query_parser.nodes import Remark, Text
 from query_parser.request import Config, HaRequest
+from schemas.settings import TableSettings
 
 
 def fetched(services, *keys, by="rawpk", attributes=(), **config):
@@ -67,6 +68,16 @@ def test_clusters_are_looked_up_and_there_is_one_table(services):
     with pytest.raises(RequestError, match="photos, others") as raised:
         fetched(services, "photos:7", "others:8")
     assert raised.value.code == HaCode.MULTI_CLUSTERNAME_WITH_DIFFERENT_TABLE
+
+
+def test_a_strict_table_refuses_what_was_dropped(services):
+    dropped = Remark("config has no key 'x'", HaCode.KEY_VALUE_PAIR, Span(0, 1))
+    clause = FetchSummary("rawpk", (("photos", Text("7", Span(0, 1))),))
+    request = HaRequest("", fetch_summary=clause, remarks=(dropped,))
+    assert fetch_summary(services, request, clause)[0].warnings == ("config has no key 'x'",)
+    services.tables.spec = replace(services.tables.spec, settings=TableSettings(strict=True))
+    with pytest.raises(RequestError, match="strict"):
+        fetch_summary(services, request, clause)
 
 
 def test_too_many_keys_are_refused():
