@@ -31,7 +31,7 @@ _TOKEN = re.compile(
   | (?P<QUOTED>'(?:[^']*+(?<!\\)'|[^'\\]*+(?:\\.[^'\\]*+)*+'))
   | (?P<PHRASE>"(?:[^"]*+(?<!\\)"|[^"\\]*+(?:\\.[^"\\]*+)*+"))
   | (?P<open>['"])
-  | (?P<dropped>[^ \t'"{_WORD}{_SIGN}]++)
+  | (?P<dropped>[^'"{_WORD}{_SIGN}]++)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -56,7 +56,11 @@ _SIGNS = {
     "#": "_HASH",
     "@": "_AT",
 }
+_PAIRED = {quote: re.compile(rf"[^\\]*+(?:\\[\\{quote}][^\\]*+)*+") for quote in "'\""}
+_BLANKS = " \t"
 _SHOWN = 20
+_MAX_REMARKS = 50
+"""More are not told: each would be an object, and a warning of the answer."""
 
 Token = re.Match[str]
 """Where a token stands and how it is written."""
@@ -80,10 +84,10 @@ def tokens(text: str, span: Span, remarks: list[Remark]) -> Iterator[tuple[str, 
         elif kind in ("QUOTED", "PHRASE"):
             _tell_lone_backslash(text, found, remarks)
         elif kind == "open":
-            remarks.append(_remark("a quote is not closed: everything from it on was dropped", found.start(), end))
+            _tell(remarks, "a quote is not closed: everything from it on was dropped", found.start(), end)
             return
         elif kind == "dropped":
-            remarks.append(_remark(f"{found[0][:_SHOWN]!r} outside quotes was dropped", *found.span()))
+            _tell(remarks, f"{found[0].rstrip(_BLANKS)[:_SHOWN]!r} outside quotes was dropped", *found.span())
             continue
         count += 1
         if count > MAX_TOKENS:
@@ -105,20 +109,20 @@ def _readable_end(text: str, span: Span, remarks: list[Remark]) -> int:
     nul = text.find("\0", span.start, span.end)
     if nul < 0:
         return span.end
-    remarks.append(_remark("everything from a NUL character on was dropped", nul, span.end))
+    _tell(remarks, "everything from a NUL character on was dropped", nul, span.end)
     return nul
 
 
 def _tell_lone_backslash(text: str, found: Token, remarks: list[Remark]) -> None:
     """Names the first backslash that neither another nor the quote follows."""
     start, end = found.span()
-    at = text.find("\\", start, end)
-    while at >= 0:
-        if text[at + 1] not in ("\\", text[start]):
-            remarks.append(_remark(f"a backslash before {text[at + 1]!r} was dropped", at, at + 1))
-            return
-        at = text.find("\\", at + 2, end)
+    if text.find("\\", start, end) >= 0:
+        paired = _PAIRED[text[start]].match(text, start + 1, end - 1)
+        at = end if paired is None else paired.end()
+        if at < end - 1:
+            _tell(remarks, f"a backslash before {text[at + 1]!r} was dropped", at, at + 1)
 
 
-def _remark(text: str, start: int, end: int) -> Remark:
-    return Remark(text, HaCode.QUERY_CLAUSE, Span(start, end))
+def _tell(remarks: list[Remark], text: str, start: int, end: int) -> None:
+    if len(remarks) < _MAX_REMARKS:
+        remarks.append(Remark(text, HaCode.QUERY_CLAUSE, Span(start, end)))

@@ -67,16 +67,6 @@ def test_precedence_and_left_association(operators):
     assert query_text(found) == expected(words, operators)
 
 
-@given(st.text(min_size=1, max_size=30))
-@settings(deadline=None)
-def test_quoting_is_undone(text):
-    quoted = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    remarks = []
-    (found,) = parse_query(f"a:{quoted}", Span(0, len(quoted) + 2), remarks)
-    assert found.terms.text == text
-    assert remarks == []
-
-
 SPAN = Span(0, 0)
 
 
