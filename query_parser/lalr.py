@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -48,6 +48,8 @@ class Tables:
     reductions: list[Reduction]
     start: int
     end: int
+    jumps: dict[tuple[int, int, str], int] = field(default_factory=dict)
+    """Where a run of reductions that change no value leads from a state, over the one below it, before a token."""
 
     def parse(self, tokens: Iterable[tuple[str, Token]], family: frozenset[str]) -> Any:
         """What the grammar's rules make of kinds and tokens; nothing recurses.
@@ -82,7 +84,11 @@ class Tables:
             rule = reductions[~action]
             make = rule.make
             if make is None:
-                states[-1] = state = actions[states[-2]][rule.origin]
+                jump = (states[-2], state, kind)
+                state = self.jumps.get(jump, -1)
+                if state < 0:
+                    state = self.jumps[jump] = self._jump(*jump)
+                states[-1] = state
             else:
                 cut = len(states) - rule.size
                 children = values[cut - 1 :]
@@ -92,6 +98,14 @@ class Tables:
                 states.append(state)
             if state == self.end and kind == END:
                 return state
+
+    def _jump(self, below: int, state: int, kind: str) -> int:
+        while state != self.end:
+            action = self.actions[state].get(kind, self.defaults[state])
+            if action is None or action >= 0 or self.reductions[~action].make is not None:
+                break
+            state = self.actions[below][self.reductions[~action].origin]
+        return state
 
     def _expected(self, states: list[int], family: frozenset[str]) -> set[str]:
         actions, last = self.actions, states[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from functools import cache
 
@@ -30,7 +29,6 @@ from query_parser.scan import Token, tokens, unquoted
 _DIGITS = 24
 _MOST_EXPECTED = 4
 _INT64 = 2**63
-_LONG_NUMBER = re.compile(r"[0-9]{19}")
 _TOKEN_NAMES = {
     END: "end of file",
     "NUMBER": "number",
@@ -70,11 +68,12 @@ def parse_query(text: str, span: Span, remarks: list[Remark]) -> tuple[Query, ..
 
     What the engine drops is added to ``remarks``.
     """
+    long_numbers: list[Token] = []
     try:
-        layers: list[Query] = _tables().parse(tokens(text, span, remarks), _FAMILY)
+        layers: list[Query] = _tables().parse(tokens(text, span, remarks, long_numbers), _FAMILY)
     except Unexpected as error:
         raise _syntax_error(error, span.end) from None
-    if _LONG_NUMBER.search(text, span.start, span.end):
+    if long_numbers:
         for layer in layers:
             _check_numbers(layer)
     return tuple(layers)

@@ -59,6 +59,7 @@ _SIGNS = {
 _PAIRED = {quote: re.compile(rf"[^\\]*+(?:\\[\\{quote}][^\\]*+)*+") for quote in "'\""}
 _BLANKS = " \t"
 _SHOWN = 20
+_INT64_DIGITS = 19
 _MAX_REMARKS = 50
 """More are not told: each would be an object, and a warning of the answer."""
 
@@ -66,8 +67,10 @@ Token = re.Match[str]
 """Where a token stands and how it is written."""
 
 
-def tokens(text: str, span: Span, remarks: list[Remark]) -> Iterator[tuple[str, Token]]:
+def tokens(text: str, span: Span, remarks: list[Remark], long_numbers: list[Token]) -> Iterator[tuple[str, Token]]:
     """The tokens of text[span], each with its kind; what is dropped is added to ``remarks``.
+
+    ``long_numbers`` takes those that may have more than 64 bits.
 
     Raises RequestError 1051 for more than MAX_TOKENS tokens.
     """
@@ -81,14 +84,16 @@ def tokens(text: str, span: Span, remarks: list[Remark]) -> Iterator[tuple[str, 
             kind = _KEYWORDS.get(found[0], kind)
         elif kind == "sign":
             kind = _SIGNS.get(found[0], "_RPAR_COLON")
-        elif kind in ("QUOTED", "PHRASE"):
-            _tell_lone_backslash(text, found, remarks)
-        elif kind == "open":
-            _tell(remarks, "a quote is not closed: everything from it on was dropped", found.start(), end)
-            return
         elif kind == "dropped":
             _tell(remarks, f"{found[0].rstrip(_BLANKS)[:_SHOWN]!r} outside quotes was dropped", *found.span())
             continue
+        elif kind == "open":
+            _tell(remarks, "a quote is not closed: everything from it on was dropped", found.start(), end)
+            return
+        elif kind == "NUMBER":
+            long_numbers.extend([found] if found.end() - found.start() >= _INT64_DIGITS else ())
+        elif kind != "WORD":
+            _tell_lone_backslash(text, found, remarks)
         count += 1
         if count > MAX_TOKENS:
             message = f"more than {MAX_TOKENS} words and signs"
