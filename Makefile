@@ -45,6 +45,8 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 bench: $(STAMP)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python bench/parse.py
 	$(BIN)/python bench/gateway_overhead.py
 	$(BIN)/python bench/engine.py
 
