@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import And, AndNot, AtLeast, BoolNode, Or, RankNode, Span
+from query_parser.engine_terms import as_engine_reads
 from query_parser.nodes import Chain, Core, IndexTerm, Phrase, Query, Remark, Terms, TermSet, Word
 from query_parser.plan_terms import Indexes, check_fields, number_term, weight, words_terms
 from query_parser.request import HaRequest
@@ -79,7 +80,7 @@ class QueryPlanner:
         name = term.index or self.request.config.default_index
         index = self.indexes.find(name, where, named=term.index is not None)
         check_fields(term.fields, index, where)
-        return self._terms(term.terms, index, term)
+        return self._terms(as_engine_reads(term.terms), index, term)
 
     def _terms(self, terms: Terms, index: VectorIndex | TermIndex, whole: IndexTerm) -> BoolNode | None:
         if not isinstance(terms, TermSet):

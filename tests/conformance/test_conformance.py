@@ -12,9 +12,7 @@ from query_parser.expr import parse_expr
 from query_parser.judge import judge
 from query_parser.parse import parse_request
 from query_parser.plan import plan_request
-from query_parser.query import parse_query
 from query_parser.show_expr import expr_text
-from query_parser.show_query import query_text
 
 
 def cases(name, **wanted):
@@ -29,17 +27,6 @@ def outcome(work, error_part):
         return work()
     except RequestError as error:
         return error_part(error) if error.span else "an error without a span"
-
-
-@pytest.mark.parametrize("case", cases("query_clause.json"))
-def test_query_clause(case):
-    given = case["given"]
-    found = outcome(
-        lambda: " ;; ".join(query_text(layer) for layer in parse_query(given, Span(0, len(given)), [])),
-        lambda error: (error.code, error.message),
-    )
-    expected = case["result"] if "result" in case else (HaCode.QUERY_CLAUSE, case["error"])
-    assert found == expected
 
 
 @pytest.mark.parametrize("case", cases("filter_expr.json"))

@@ -3,9 +3,11 @@
 import pytest
 
 from havengate.errors import RequestError
+from query_parser.engine_terms import as_engine_reads
 from query_parser.nodes import MAX_DEPTH, Chain, IndexTerm
 from query_parser.parse import parse_request
 from query_parser.scan import MAX_TOKENS
+from query_parser.write_query import write_query
 
 
 def layer(query):
@@ -97,3 +99,26 @@ def test_a_picture_of_three_megabytes_is_intact():
     request = parse_request(f"query=vector:'{payload}&modal=image&n=10'&&config=hit:5")
     assert request.layers[0].terms.text == f"{payload}&modal=image&n=10"
     assert request.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("terms", "read"),
+    [
+        ("a", "a"),
+        ("a||b", "(a||b)^1"),
+        ("(a||b)^3", "(a||b)^3"),
+        ("(a||b)^2||c", "(a||b||c)^2"),
+        ("((a||b)^2||c)^3", "(a||b||c)^3"),
+        ("(a||(b||c))^2", "(b||c||a)^2"),
+        ("((a||b)||(c||d))^2", "(a||b)^1|(c||d)^1"),
+        ("(a||b|c)^3", "(a||b)^1|c"),
+        ("(a||(b|c))^3", "a|(b|c)"),
+        ("(a|b)^2", "a|b"),
+        ("(a&b)^1&c", "a&b&c"),
+        ("a&(b&c)", "b&c&a"),
+        ("a&(b|c)&d", "a&(b|c)&d"),
+    ],
+)
+def test_terms_are_joined_as_the_engine_does(terms, read):
+    found = as_engine_reads(layer(f"i:{terms}").terms)
+    assert write_query([IndexTerm("i", found, found.span)]) == f"i:{read}"
