@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from havengate.errors import RequestError, SettingsError, UnknownTable
+from havengate.errors import SettingsError, UnknownTable
 from havengate.types import Span
 
 if TYPE_CHECKING:
@@ -41,21 +41,15 @@ class Linter:
         return replace(judged, warnings=self._checked(clause, text))
 
     def _checked(self, clause: str, text: str) -> tuple[str, ...]:
-        from query_parser.parse import parse_request
+        from query_parser.parse import parse_clauses, parse_request
 
         if clause == "request":
             return self._planned(parse_request(text))
-        head = f"{clause}="
-        # A request is cut at each && even inside quotes; a clause of its own is not.
-        whole = head + text.replace("&&", "& ")
-        try:
-            request = parse_request(whole)
-            if clause not in ("query", "fetch_summary"):
-                table = self._resolve(None, None) if clause == "cluster" else self._table(request)
-                request = replace(request, layers=(_some_query(table.schema, Span(0, len(whole))),))
-            return self._planned(request)
-        except RequestError as error:
-            raise _moved(error, len(head), len(text)) from None
+        request = parse_clauses({clause: text})
+        if clause not in ("query", "fetch_summary"):
+            table = self._resolve(None, None) if clause == "cluster" else self._table(request)
+            request = replace(request, layers=(_some_query(table.schema, Span(0, len(text))),))
+        return self._planned(request)
 
     def _planned(self, request: HaRequest) -> tuple[str, ...]:
         from havengate.bind import bind
@@ -132,11 +126,3 @@ def _some_query(schema: TableSchema, span: Span) -> Query:
         word = Word(index.delimiter.join(["0"] * index.dimension), span)
         return IndexTerm(index.name, word, span, span)
     return IndexTerm(next(iter(schema.term_indexes)), Word("0", span), span, span)
-
-
-def _moved(error: RequestError, by: int, length: int) -> RequestError:
-    """The error with its span in the clause's own text."""
-    span = error.span
-    if span is not None:
-        span = Span(max(0, min(length, span.start - by)), max(0, min(length, span.end - by)))
-    return RequestError(error.message, code=error.code, span=span)
