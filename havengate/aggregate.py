@@ -32,6 +32,7 @@ def aggregate(frame: pl.DataFrame, spec: Aggregate, schema: TableSchema) -> Aggr
     """
     import polars as pl
 
+    from engines.frames.columns import short_floats
     from engines.frames.filters import compile_filter
 
     rows = frame if spec.filter is None else frame.filter(compile_filter(spec.filter, schema))
@@ -50,7 +51,8 @@ def aggregate(frame: pl.DataFrame, spec: Aggregate, schema: TableSchema) -> Aggr
     ]
     groups = table.drop_nulls(names).group_by(names).agg(pl.len().alias(_COUNT), *computed)
     largest = groups.sort(_COUNT, *names, descending=[True, *(False for _ in names)]).head(spec.max_group)
-    return Aggregation(spec, tuple(_group(row, spec) for row in largest.drop(_COUNT).rows()), groups.height)
+    shown = short_floats(largest.drop(_COUNT))
+    return Aggregation(spec, tuple(_group(row, spec) for row in shown.rows()), groups.height)
 
 
 def _check_combinations(table: pl.DataFrame, several: Sequence[str], spec: Aggregate) -> None:
@@ -98,7 +100,7 @@ def _has_several(operand: Operand, schema: TableSchema) -> TypeGuard[Field]:
 
 
 def _values(spec: Aggregate, schema: TableSchema) -> dict[int, pl.Expr]:
-    """What functions compute from, by the function's place; 64-bit integers and doubles."""
+    """What functions compute from, by the function's place."""
     import polars as pl
 
     from engines.frames.arithmetic import compile_value
@@ -115,7 +117,7 @@ def _values(spec: Aggregate, schema: TableSchema) -> dict[int, pl.Expr]:
             message = f"{operand_text(function.value)} is text: a sum is of numbers"
             raise RequestError(message, code=HaCode.AGG_FUN_EXPR_RESULT_TYPE, span=spec.span)
         # A sum of 64-bit integers fits 128 bits as long as there are fewer than 2^63 rows.
-        found[place] = value.cast(pl.Float64 if dtype.is_float() else pl.Int128) if dtype.is_numeric() else value
+        found[place] = value.cast(pl.Int128) if dtype.is_integer() else value
     return found
 
 

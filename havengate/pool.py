@@ -149,9 +149,11 @@ def page_as_found(frame: pl.DataFrame, term: VectorTerm, plan: SearchPlan, schem
 
 def page(frame: pl.DataFrame, plan: SearchPlan, schema: TableSchema) -> list[PageRow]:
     """The plan's page of an ordered frame."""
+    from engines.frames.columns import short_floats
+
     shown = frame.slice(plan.offset, plan.limit)
     keys = shown.select(sort_value(key, schema)[0].alias(str(place)) for place, key in enumerate(plan.sort))
-    return _rows(shown, shown[SCORE].to_list(), keys.rows(), plan, schema)
+    return _rows(shown, shown[SCORE].to_list(), short_floats(keys).rows(), plan, schema)
 
 
 def _rows(

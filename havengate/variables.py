@@ -37,6 +37,7 @@ def _values(
     shown: pl.DataFrame, fields: Sequence[Mapping[str, Value]], value: Operand | Expr, schema: TableSchema
 ) -> list[Any]:
     from engines.frames.arithmetic import compile_value
+    from engines.frames.columns import short_floats
     from engines.frames.filters import compile_filter
 
     match value:
@@ -47,7 +48,8 @@ def _values(
         case _:
             column = compile_filter(value, schema).cast(int)
     # A column of a literal alone has one row unless it stands beside others.
-    return shown.with_columns(column.alias(_COLUMN))[_COLUMN].to_list()
+    computed = shown.with_columns(column.alias(_COLUMN)).select(_COLUMN)
+    return short_floats(computed)[_COLUMN].to_list()
 
 
 def _stored(row: Mapping[str, Value], field: Field) -> Value | None:

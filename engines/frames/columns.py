@@ -68,6 +68,11 @@ def column_names(schema: TableSchema, names: Iterable[str]) -> Iterator[str]:
             yield WORDS + name
 
 
+def short_floats(values: pl.DataFrame) -> pl.DataFrame:
+    """For answers: a FLOAT as the shortest number that reads back as it, 0.1 instead of 0.10000000149011612."""
+    return values.with_columns(pl.col(pl.Float32).cast(pl.String).cast(pl.Float64))
+
+
 def fields_text(fields: Mapping[str, Value]) -> str:
     return json.dumps(dict(fields), ensure_ascii=False, allow_nan=False)
 

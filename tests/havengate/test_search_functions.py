@@ -45,6 +45,22 @@ def test_rows_without_a_root_come_last(services):
     assert [hit.sort_values for hit in result.hits] == [(3.0,), (2.0,), (None,)]
 
 
+def test_a_float_is_shown_as_it_was_pushed_not_as_the_double_nearby(services, photos):
+    services.documents.push(photos, [Command("add", photo_row(4, "red", price=0.1))])
+    extremes = tuple(AggregateFunction(name, Field("price")) for name in ("min", "max"))
+    sort = (SortKey(Field("price"), descending=False), SortKey(ROOT, descending=False))
+    (key, *_), result = found(
+        services,
+        filter=Compare("=", Field("id"), Literal(4)),
+        sort=sort,
+        aggregates=(Aggregate((Field("price"),), extremes),),
+        variables=(Variable("root", ROOT),),
+    )
+    assert (key, result.hits[0].sort_values) == ("4", (0.1, 0.31622776))
+    assert result.hits[0].variables == {"root": 0.31622776}
+    assert result.aggregations[0].groups == (Group((0.1,), (0.1, 0.1)),)
+
+
 def test_rows_sort_by_text_in_the_order_of_code_points(services):
     by_text = SortKey(
         Call("string_replace", (Call("to_string", (Field("id"),)), Literal("5"), Literal("z"))), descending=True
