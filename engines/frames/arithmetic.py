@@ -9,6 +9,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from engines.checks import arithmetic_number, spec_of
@@ -97,12 +98,18 @@ def _combined(op: str, left: Typed, right: Typed) -> Typed:
     a, b = left[0].cast(dtype), right[0].cast(dtype)
     if op in _SUMS:
         return _SUMS[op](a, b), dtype
-    if dtype.is_float():
-        return a / b.replace(0.0, None), dtype
-    return pl.map_batches([a, b], _quotient, return_dtype=dtype, is_elementwise=True), dtype
+    quotient = _real_quotient if dtype.is_float() else _whole_quotient
+    return pl.map_batches([a, b], quotient, return_dtype=dtype, is_elementwise=True), dtype
 
 
-def _quotient(sides: Sequence[pl.Series]) -> pl.Series:
+def _real_quotient(sides: Sequence[pl.Series]) -> pl.Series:
+    """Rounded once, where polars itself multiplies by the rounded reciprocal of a literal; NaN for no value."""
+    dividend, divisor = (side.to_numpy() for side in sides)
+    with np.errstate(all="ignore"):
+        return pl.Series(np.where(divisor == 0, np.nan, dividend / divisor), dtype=_REAL)
+
+
+def _whole_quotient(sides: Sequence[pl.Series]) -> pl.Series:
     """Cuts towards zero, where polars itself goes down."""
     dividend, divisor = sides
     down = dividend // divisor
