@@ -6,6 +6,8 @@ values in their clause.
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from gateway.rest_models import Clusters, Dispersals, SortKey
@@ -19,9 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gateway.rest_models import Aggregation, Cache, Dispersal, Layer, Ranking, RestSearch, Scalar
+    from query_parser.nodes import Remark
 
 _KEYWORD = "keyword"
 """The analyzer that leaves a text whole."""
+_RANGE = re.compile(r"[^{},;]*(?:\{[^{};]*\}[^{},;]*)*")
+"""Commas stand inside braces: outside they would begin another key."""
 
 
 def clause_texts(search: RestSearch, table: str) -> dict[str, str]:
@@ -129,8 +134,7 @@ def _layer(item: Layer | str, path: str) -> str:
         return _plain(item, path, ";")
     ranges = [item.range] if isinstance(item.range, str) else item.range or []
     for text in ranges:
-        # Ranges hold commas of their own, inside braces.
-        if ";" in text or "quota:" in text:
+        if _RANGE.fullmatch(text) is None:
             raise _wrong(f"{path}.range", "a range is attribute{value,[low,high]}")
     return _pairs({"range": "*".join(ranges) or None, "quota": item.quota})
 
@@ -210,10 +214,14 @@ def _kvpairs(pairs: Mapping[str, Scalar], rank: Ranking | None) -> str:
 
 
 def _expression(text: str, path: str, code: HaCode) -> str:
+    """What the engine drops of a text would take what stands behind it along."""
+    remarks: list[Remark] = []
     try:
-        parse_expr(text, Span(0, len(text)), code, [])
+        parse_expr(text, Span(0, len(text)), code, remarks)
     except RequestError as error:
         raise RequestError(f"{path}: {error.message}", code=error.code) from None
+    if remarks:
+        raise RequestError(f"{path}: {remarks[0].text}", code=code)
     return text
 
 
@@ -238,7 +246,7 @@ def _truth(value: bool | None) -> str | None:
 
 def _number(value: float) -> str:
     """Without an exponent, which the clauses do not know."""
-    return str(value) if isinstance(value, int) else f"{value:f}"
+    return format(Decimal(repr(value)), "f")
 
 
 def _escaped(text: str) -> str:

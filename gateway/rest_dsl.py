@@ -12,10 +12,12 @@ from gateway.ha_answer import answer, refuse, start_clock
 from gateway.rest_clauses import clause_texts
 from gateway.rest_models import read_search
 from havengate.codes import HaCode
-from havengate.errors import HavengateError, RequestError
+from havengate.errors import HavengateError, RequestError, excerpt
 from query_parser.parse import parse_clauses
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gateway.rest_models import RestSearch
     from gateway.wanted import Format
     from havengate.services import Services
@@ -34,11 +36,17 @@ def blueprint(services: Services) -> Blueprint:
             abort(404)
         body = read_search(json_object(request, services.settings.limits.body))
         g.rest_format = _format(body)
-        texts = clause_texts(body, _table(services, table, body))
+        name = services.tables.resolve(table).name
+        _require_table(services, name, "cluster", body.cluster if isinstance(body.cluster, list) else ())
+        texts = clause_texts(body, name)
         most = services.settings.limits.query_chars
         if (size := sum(map(len, texts.values()))) > most:
             raise RequestError(f"{size} characters, the most is {most}", code=HaCode.QUERY_INVALID)
-        return answer(services, parse_clauses(texts), "json")
+        parsed = parse_clauses(texts)
+        fetched = parsed.fetch_summary
+        if fetched is not None and fetched.by == "rawpk":
+            _require_table(services, name, "summary", [cluster for cluster, _ in fetched.keys])
+        return answer(services, parsed, "json")
 
     @views.before_request
     def start() -> None:
@@ -54,15 +62,12 @@ def blueprint(services: Services) -> Blueprint:
     return views
 
 
-def _table(services: Services, path: str, body: RestSearch) -> str:
-    """Raises UnknownTable, RequestError 1004 for a cluster that is another table."""
-    name = services.tables.resolve(path).name
-    for cluster in body.cluster if isinstance(body.cluster, list) else ():
-        other = services.tables.resolve(cluster).name
-        if other != name:
-            message = f"cluster: {cluster} is not the table of the path, {name}"
+def _require_table(services: Services, name: str, key: str, clusters: Iterable[str]) -> None:
+    """Raises UnknownTable, RequestError 1004 for a cluster that is another table than the path's."""
+    for cluster in dict.fromkeys(clusters):
+        if services.tables.resolve(cluster).name != name:
+            message = f"{key}: {excerpt(cluster)} is not the table of the path, {name}"
             raise RequestError(message, code=HaCode.MULTI_CLUSTERNAME_WITH_DIFFERENT_TABLE)
-    return name
 
 
 def _format(body: RestSearch) -> Format:

@@ -26,6 +26,8 @@ from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
 
 MOST_ITEMS = 1000
+_OBJECT = ("dict_type", "model_type")
+"""Errors that pydantic words with the names of classes."""
 Number = StrictInt | FiniteFloat
 Scalar = StrictStr | StrictInt | FiniteFloat | StrictBool
 
@@ -152,7 +154,9 @@ def _refusal(error: ValidationError, body: dict[str, Any]) -> RequestError:
     if details[0]["type"] == "extra_forbidden":
         code = HaCode.UNKNOWN_CLAUSE if len(deepest) == 1 else HaCode.KEY_VALUE_PAIR
         return RequestError(f"{shown}: there is no such key", code=code)
-    says = ", or ".join(dict.fromkeys(detail["msg"] for detail in details))
+    says = ", or ".join(
+        dict.fromkeys("Input should be an object" if detail["type"] in _OBJECT else detail["msg"] for detail in details)
+    )
     return RequestError(f"{shown}: {says}", code=HaCode.KEY_VALUE_PAIR)
 
 

@@ -77,6 +77,8 @@ def test_a_packed_body_is_unpacked(client):
         ("photos", {"query": ""}, 1051, ""),
         ("photos", {}, 1012, "query"),
         ("photos", [], 1002, "object"),
+        ("photos", {"query": QUERY, "distinct": []}, 1002, "distinct: Input should be an object"),
+        ("photos", {"query": QUERY, "cluster": "photos"}, 1002, "valid list, or Input should be an object"),
         ("photos", b"{", 1002, "JSON"),
         ("photos", {"query": QUERY, "filter": "id>"}, 1052, ""),
         ("photos", {"query": QUERY, "config": {"format": "protobuf"}}, 1007, "protobuf"),
@@ -95,12 +97,19 @@ def test_errors_are_http_200_without_a_place_in_a_text_that_nobody_sent(client, 
     assert answer.json["result"]["items"] == []
 
 
-def test_a_cluster_that_is_another_table_is_refused():
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"query": QUERY, "cluster": ["others"]},
+        {"summary": {"gids": ["photos:7", "others:7"]}, "config": {"fetch_summary_type": "rawpk"}},
+    ],
+)
+def test_a_table_that_is_not_the_path_s_is_refused(body):
     services = FakeServices()
     photos = services.tables.spec
     services.tables.resolve = lambda name: replace(photos, name=name)
-    answer = post(client_of(services), {"query": QUERY, "cluster": ["others"]})
-    assert [error["code"] for error in answer.json["errors"]] == [1004]
+    (error,) = post(client_of(services), body).json["errors"]
+    assert (error["code"], "others is not the table of the path, photos" in error["message"]) == (1004, True)
 
 
 def test_a_query_over_the_limit_is_refused():
