@@ -7,7 +7,6 @@ values in their clause.
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from gateway.rest_models import Clusters, Dispersals, SortKey
@@ -16,6 +15,7 @@ from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
 from havengate.types import Span
 from query_parser.expr import parse_expr
+from query_parser.numbers import decimal_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +79,7 @@ def _aggregate(item: Aggregation, path: str) -> str:
             "group_key": keys[0] if len(keys) == 1 else f"[{','.join(keys)}]",
             "agg_fun": "#".join(functions),
             "agg_filter": agg_filter,
-            "range": None if item.agg_range is None else "~".join(map(_number, item.agg_range)),
+            "range": None if item.agg_range is None else "~".join(map(decimal_text, item.agg_range)),
             "max_group": item.max_group,
             "agg_sampler_threshold": item.agg_sampler_threshold,
             "agg_sampler_step": item.agg_sampler_step,
@@ -113,7 +113,7 @@ def _dispersal(item: Dispersal, path: str) -> str:
             "reserved": _truth(item.reserved),
             "update_total_hit": _truth(item.update_total_hit),
             "dist_filter": dist_filter,
-            "grade": "|".join(map(_number, item.grade or ())) or None,
+            "grade": "|".join(map(decimal_text, item.grade or ())) or None,
         }
     )
 
@@ -242,11 +242,6 @@ def _text(value: Scalar) -> str:
 
 def _truth(value: bool | None) -> str | None:
     return None if value is None else str(value).lower()
-
-
-def _number(value: float) -> str:
-    """Without an exponent, which the clauses do not know."""
-    return format(Decimal(repr(value)), "f")
 
 
 def _escaped(text: str) -> str:

@@ -1,6 +1,8 @@
-"""Whole numbers as autil's StringUtil reads them: decimal digits, None where the engine says no."""
+"""Numbers in clauses: whole ones as autil's StringUtil reads them, None where the engine says no; and written."""
 
 from __future__ import annotations
+
+from decimal import Decimal
 
 _UINT32 = 2**32 - 1
 _INT32 = 2**31
@@ -24,6 +26,14 @@ def int32(text: str) -> int | None:
 
 def int64(text: str) -> int | None:
     return _within(text, -_INT64, _INT64 - 1)
+
+
+def decimal_text(value: float) -> str:
+    """The same number without an exponent, which no clause knows."""
+    text = f"{Decimal(repr(value)):f}"
+    if isinstance(value, int):
+        return text
+    return text.removesuffix(".0") if "." in text else f"{text}.0"
 
 
 def _within(text: str, low: int, high: int) -> int | None:

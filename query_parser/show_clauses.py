@@ -25,6 +25,7 @@ from query_parser.clause_nodes import (
     VirtualAttribute,
 )
 from query_parser.nodes import Expr, SortItem
+from query_parser.numbers import decimal_text
 from query_parser.show_expr import expr_text
 from query_parser.tokens import OPENING
 
@@ -184,7 +185,7 @@ def _pairs(pairs: Iterable[Pair]) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.15g}" if isinstance(value, float) and "e" not in f"{value:.15g}" else str(value)
+    return decimal_text(value) if isinstance(value, float) else str(value)
 
 
 def _escaped(text: str) -> str:

@@ -1,6 +1,7 @@
 """parse(print(tree)) is the tree, and print is a fixed point."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,8 @@ from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
 from query_parser.expr import parse_expr
-from query_parser.parse import parse_request
+from query_parser.judge import judge
+from query_parser.parse import parse_clauses, parse_request
 from query_parser.query import parse_query
 from query_parser.show_expr import expr_text
 from query_parser.show_query import query_text
@@ -148,6 +150,17 @@ def test_a_request_that_is_printed_says_the_same(clauses, query, condition):
     found = parse_request(written)
     assert said(found) == said(request)
     assert write_request(found) == written
+
+
+@given(st.floats(-1e200, 1e200).filter(lambda value: abs(value) > 1e-200) | st.integers(-(2**63), 2**63))
+def test_a_number_of_a_clause_is_written_as_one_that_is_parsed(value):
+    def grades(text):
+        return parse_clauses({"distinct": text}).distinct[0].grades
+
+    source = f"dist_key:a,grade:{Decimal(repr(value)):f}"
+    written = judge("distinct", source).tree
+    assert (grades(source), grades(written)) == ((value,), (value,))
+    assert judge("distinct", written).tree == written
 
 
 def said(request):
