@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from engines.checks import integer_of_64_bits
 from havengate.bind_expr import attribute, bind_expr, bind_value, is_finite, several_values, value_spec
 from havengate.bind_query import scored_terms
 from havengate.codes import HaCode
@@ -147,8 +148,8 @@ def _bind_variable(value: Operand | Expr, schema: TableSchema) -> Operand | Expr
             attribute(value, schema, whole_map=True)
         case Literal(constant) if not isinstance(constant, str) and not is_finite(constant):
             raise RequestError(f"{constant} is no finite number", code=HaCode.CONST_EXPRESSION_VALUE, span=value.span)
-        case Literal():
-            pass
+        case Literal(constant):
+            integer_of_64_bits(constant, value.span)
         case Arith() | Call():
             value_spec(value, schema)
         case _:

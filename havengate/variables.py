@@ -43,11 +43,13 @@ def _values(
     match value:
         case Field():
             return [_stored(row, value) for row in fields]
-        case Literal() | Arith() | Call():
+        case Literal(constant):
+            return [constant] * len(fields)
+        case Arith() | Call():
             column = compile_value(value, schema)[0]
         case _:
             column = compile_filter(value, schema).cast(int)
-    # A column of a literal alone has one row unless it stands beside others.
+    # A column without a field in it has one row unless it stands beside others.
     computed = shown.with_columns(column.alias(_COLUMN)).select(_COLUMN)
     return short_floats(computed)[_COLUMN].to_list()
 

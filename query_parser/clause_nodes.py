@@ -124,6 +124,7 @@ class Level:
     use: bool = True
     type: str | None = None
     min_docs: int | None = None
+    span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

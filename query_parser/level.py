@@ -33,7 +33,7 @@ def parse_level(text: str, span: Span, remarks: list[Remark]) -> Level:
             case _:
                 message = f"level knows no {key.text[:80]}:{value.text[:80]}: ignored"
                 remarks.append(Remark(message, HaCode.LEVEL_CLAUSE, piece))
-    return Level(clusters, use, kind, least)
+    return Level(clusters, use, kind, least, span)
 
 
 def _clusters(text: str, key: Text, value: Text) -> tuple[tuple[str, ...], ...]:

@@ -104,6 +104,8 @@ class Fields:
 
     names: tuple[str, ...]
     all: bool
+    spans: tuple[Span, ...] = field(default=(), compare=False)
+    """One for each name, where the text is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,14 +154,15 @@ class _Clauses:
 
 
 def _table(request: HaRequest, resolve: Resolve) -> Table:
-    if not request.clusters:
-        return resolve(None, None)
-    first, *others = request.clusters
-    table = resolve(first.text, first.span)
-    for other in others:
-        if resolve(other.text, other.span).name != table.name:
-            message = f"one search has one table; {first.text} and {other.text} are two"
-            raise RequestError(message, code=HaCode.MULTI_CLUSTERNAME_WITH_DIFFERENT_TABLE, span=other.span)
+    clusters, level = request.clusters, request.level
+    table = resolve(clusters[0].text, clusters[0].span) if clusters else resolve(None, None)
+    others: list[tuple[str, Span | None]] = [(cluster.text, cluster.span) for cluster in clusters[1:]]
+    if level is not None and level.use:
+        others += [(name, level.span) for names in level.clusters for name in names]
+    for name, span in others:
+        if resolve(name, span).name != table.name:
+            message = f"one search has one table; {table.name} and {name} are two"
+            raise RequestError(message, code=HaCode.MULTI_CLUSTERNAME_WITH_DIFFERENT_TABLE, span=span)
     return table
 
 

@@ -129,7 +129,8 @@ def _member(call: nodes.Call, arguments: tuple[Planned, ...], scope: Scope, *, i
     separator = _text(call, arguments, 2) if len(arguments) > 2 else "|"  # noqa: PLR2004 - the third one
     listed, where = _text(call, arguments, 1), call.arguments[1].span
     if not separator:
-        raise RequestError("the separator is empty", code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH, span=where)
+        empty = call.arguments[2].span
+        raise RequestError("the separator is empty", code=HaCode.EXPRESSION_LR_TYPE_NOT_MATCH, span=empty)
     few = listed.count(separator) < MAX_LISTED
     values = list(dict.fromkeys(filter(None, map(str.strip, listed.split(separator))))) if few else []
     scope.values += len(values)

@@ -70,7 +70,7 @@ def _distinct(item: DistinctItem, expressions: Expressions) -> Distinct:
         reserved=item.reserved,
         filter=None if item.filter is None else expressions.condition(item.filter),
         update_total=item.update_total_hit,
-        grades=item.grades,
+        grades=tuple(dict.fromkeys(item.grades)),
         span=item.span,
     )
 

@@ -67,10 +67,11 @@ def check_fields(fields: Fields | None, index: VectorIndex | TermIndex, span: Sp
     if isinstance(index, VectorIndex) or index.kind != "TEXT" or len(index.fields) == 1:
         message = f"index {index.name!r} has no fields to choose from: only PACK indexes have"
         raise RequestError(message, code=HaCode.INDEX_TYPE_INVALID, span=span)
-    for name in fields.names:
+    for place, name in enumerate(fields.names):
         if name not in index.fields:
+            where = fields.spans[place] if fields.spans else span
             message = f"index {index.name!r} has no field {excerpt(name)!r}; it has: {', '.join(index.fields)}"
-            raise RequestError(message, code=HaCode.INDEX_FIELD_INVALID, span=span)
+            raise RequestError(message, code=HaCode.INDEX_FIELD_INVALID, span=where)
 
 
 def words_terms(core: Core, index: TermIndex, fields: Fields | None, *, apart: bool) -> Iterator[TextTerm]:

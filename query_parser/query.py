@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -136,10 +137,10 @@ class _Builder:
         return replace(self.named_index(index, terms), fields=fields)
 
     def every_field(self, *names: Token) -> Fields:
-        return Fields(tuple(name[0] for name in names), all=True)
+        return _fields(names, every=True)
 
     def any_field(self, *names: Token) -> Fields:
-        return Fields(tuple(name[0] for name in names), all=False)
+        return _fields(names, every=False)
 
     def any_term(self, *items: Terms) -> TermSet:
         return _term_set("|", items)
@@ -245,6 +246,10 @@ def _check_numbers(query: Query | Terms) -> None:
         case Chain() | TermSet():
             for item in query.items:
                 _check_numbers(item)
+
+
+def _fields(names: Sequence[Token], *, every: bool) -> Fields:
+    return Fields(tuple(name[0] for name in names), every, tuple(map(_span, names)))
 
 
 def _span(token: Token) -> Span:

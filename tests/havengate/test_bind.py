@@ -171,9 +171,10 @@ def test_all_terms_count_together():
 def test_a_variable_has_its_literals_typed_and_is_a_number():
     truth = In(STOCK, (Literal("7"),))
     assert bound(variables=(Variable("a", truth),)).variables == (Variable("a", In(STOCK, (Literal(7),))),)
-    for value in (math.nan, math.inf):
+    for value in (math.nan, math.inf, 2**64):
         assert refusal(variables=(Variable("a", Literal(value)),)).code is HaCode.CONST_EXPRESSION_VALUE
-        assert refusal(timeout_s=value).code is HaCode.CONFIG_CLAUSE_TIMEOUT
+    for seconds in (math.nan, math.inf):
+        assert refusal(timeout_s=seconds).code is HaCode.CONFIG_CLAUSE_TIMEOUT
 
 
 def test_literals_inside_distinct_and_aggregates_are_typed():

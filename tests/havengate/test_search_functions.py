@@ -92,12 +92,13 @@ def test_variables_are_functions_and_truths(services):
         Variable("root", ROOT),
         Variable("power", Call("pow", (Literal(2), Literal(3)))),
         Variable("inside", inside),
+        Variable("most", Literal(2**64 - 1)),
     )
     _, result = found(services, variables=variables)
     assert [dict(hit.variables) for hit in result.hits] == [
-        {"root": 2.0, "power": 8.0, "inside": 1},
-        {"root": 3.0, "power": 8.0, "inside": 1},
-        {"power": 8.0, "inside": 0},
+        {"root": 2.0, "power": 8.0, "inside": 1, "most": 2**64 - 1},
+        {"root": 3.0, "power": 8.0, "inside": 1, "most": 2**64 - 1},
+        {"power": 8.0, "inside": 0, "most": 2**64 - 1},
     ]
 
 

@@ -145,6 +145,20 @@ def test_two_tables_in_one_search_are_refused(error_of):
     assert (code, marked) == ("MULTI_CLUSTERNAME_WITH_DIFFERENT_TABLE", "other")
 
 
+@pytest.mark.parametrize("cluster", ["", "&&cluster=demo"])
+@pytest.mark.parametrize("key", ["second_level_cluster", "level_clusters"])
+def test_clusters_of_the_level_clause_are_tables_of_the_search(error_of, cluster, key):
+    def level(name):
+        return f"{WORDS}{cluster}&&level={key}:{name}"
+
+    tables = Table(), Table("other")
+    assert plan(level("demo"), *tables).table == "demo"
+    assert plan(f"{level('nosuch')},uselevel:no", *tables).table == "demo"
+    assert error_of(level("nosuch"), *tables)[0] == "CLUSTER_NAME_NOT_EXIST"
+    code, _, marked = error_of(level("other"), *tables)
+    assert (code, marked) == ("MULTI_CLUSTERNAME_WITH_DIFFERENT_TABLE", f"{key}:other")
+
+
 def test_start_and_hit_have_a_window(error_of):
     assert plan(f"{WORDS}&&config=start:4990,hit:10").offset == 4990
     assert error_of(f"{WORDS}&&config=start:4999,hit:10")[::2] == ("OVER_RETURN_HITS_LIMIT", "10")

@@ -110,7 +110,7 @@ def test_the_clock_is_looked_at_once():
         ("in(stock,name)", "EXPRESSION_LR_TYPE_NOT_MATCH", "name"),
         ('in(1,"1")', "EXPRESSION_LR_ALL_CONST_VALUE", "1"),
         ('in(stock+1,"a")', "EXPRESSION_LR_TYPE_NOT_MATCH", '"a"'),
-        ('ha_in(stock,"1","")', "EXPRESSION_LR_TYPE_NOT_MATCH", '"1"'),
+        ('ha_in(stock,"1","")', "EXPRESSION_LR_TYPE_NOT_MATCH", '""'),
         ('distance(lon,lat,"east",1)=1', "EXPRESSION_LR_TYPE_NOT_MATCH", '"east"'),
         ('distance(lon,lat,"1_0",1)=1', "EXPRESSION_LR_TYPE_NOT_MATCH", '"1_0"'),
         ('distance(lon,lat,"nan",1)=1', "EXPRESSION_LR_TYPE_NOT_MATCH", '"nan"'),

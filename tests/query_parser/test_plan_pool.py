@@ -61,6 +61,11 @@ def test_distinct():
     assert found.grades == (3.0, 5.0)
 
 
+def test_a_grade_given_twice_is_one():
+    (found,) = shop_plan("distinct=dist_key:stock,grade:2|1|2.0|1").distinct
+    assert found.grades == (1.0, 2.0)
+
+
 def test_distincts_follow_each_other():
     found = shop_plan("distinct=dist_key:stock;dist_key:name").distinct
     assert [operand_text(each.key) for each in found] == ["stock", "name"]

@@ -156,7 +156,7 @@ def test_fields_of_a_pack(query, expected):
 @pytest.mark.parametrize(
     ("query", "code", "marked"),
     [
-        ("words(name):a", "INDEX_FIELD_INVALID", "words"),
+        ("words(name):a", "INDEX_FIELD_INVALID", "name"),
         ("title_words(title):a", "INDEX_TYPE_INVALID", "title_words"),
         ("names[name]:a", "INDEX_TYPE_INVALID", "names"),
         ("stocks[stock]:5", "INDEX_TYPE_INVALID", "stocks"),
