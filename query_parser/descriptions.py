@@ -9,8 +9,9 @@ from typing import Any
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
+from query_parser.nodes import Arithmetic, Call, Constant, Name
 from query_parser.numbers import int32
-from query_parser.tokens import Tokens
+from query_parser.tokens import END, Tokens
 
 
 @dataclass
@@ -24,7 +25,11 @@ Reader = Callable[[Tokens], Any]
 
 
 def read_description(tokens: Tokens, readers: Mapping[str, Reader]) -> dict[str, Any]:
-    """Values by key as far as they go. Raises RequestError; of meaningless values the last one counts."""
+    """Values by key as far as they go. Raises RequestError; of meaningless values the last one counts.
+
+    The engine's grammar has the whole description, and the meaningless value with it, before it looks at what follows,
+    unless that is an expression which an operator might continue.
+    """
     values: dict[str, Any] = {}
     late: RequestError | None = None
     while True:
@@ -34,14 +39,16 @@ def read_description(tokens: Tokens, readers: Mapping[str, Reader]) -> dict[str,
             raise tokens.unexpected(sorted(readers))
         tokens.at += 1
         tokens.take(":")
+        value = None
         try:
-            values[tokens.word(at)] = read(tokens)
+            value = values[tokens.word(at)] = read(tokens)
         except Meaningless as found:
             late = found.error
         if not tokens.accept(","):
             break
     if late is not None:
-        raise late
+        continued = isinstance(value, Name | Constant | Arithmetic | Call) and tokens.kind != END
+        raise tokens.unexpected() if continued else late
     return values
 
 

@@ -144,15 +144,17 @@ def _operand(tokens: Tokens, levels: list[_Level]) -> None:
                 operand = Constant(text, quoted(text), tokens.span(at))
             case "integer" | "float":
                 operand = Constant(number(tokens.word(at), tokens), tokens.word(at), tokens.span(at))
-            case "-" if tokens.kinds[at + 1] in ("integer", "float"):
-                tokens.at += 1
-                source = tokens.word(at + 1)
-                span = Span(tokens.starts[at], tokens.ends[at + 1])
-                operand = Constant(-number(source, tokens), f"-{source}", span)
+            case "-":
+                operand = _negative(tokens, at)
             case _:
                 raise tokens.unexpected(at=at)
         levels[-1].operands.append(operand)
         return
+
+
+def _negative(tokens: Tokens, at: int) -> Constant:
+    source = tokens.take("integer", "float")
+    return Constant(-number(source, tokens), f"-{source}", Span(tokens.starts[at], tokens.ends[at + 1]))
 
 
 def _joined(op: Literal["AND", "OR"], left: Expr | _Joined, right: Expr, tokens: Tokens) -> _Joined:

@@ -10,7 +10,7 @@ from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
 from query_parser.clause_nodes import FetchSummary
-from query_parser.clauses import BLANKS, pieces, unescaped
+from query_parser.clauses import BLANKS, MAX_PIECES, pieces, unescaped
 from query_parser.nodes import Remark, Text
 
 By = Literal["docid", "pk", "rawpk"]
@@ -55,7 +55,8 @@ def _is_number(source: str, low: int, high: int) -> bool:
 
 
 def _raw_keys(text: str, span: Span) -> Iterator[tuple[str, Text]]:
-    """``cluster:pk,pk;cluster:pk``; a backslash takes the next character as it is."""
+    """``cluster:pk,pk;cluster:pk``; a backslash takes the next character as it is. At most MAX_PIECES in all."""
+    count = 0
     if _ESCAPED.fullmatch(text, span.start, span.end) is None:
         raise _wrong("nothing follows the last backslash", Span(span.end - 1, span.end))
     groups = _unescaped(text, span, ";")
@@ -68,6 +69,9 @@ def _raw_keys(text: str, span: Span) -> Iterator[tuple[str, Text]]:
             keys.pop()
         if not keys or not all(key.text for key in keys):
             raise _wrong("a key is empty", group)
+        count += len(keys)
+        if count > MAX_PIECES:
+            raise _too_many(group)
         for key in keys:
             yield _plain(text, cluster), key
 
@@ -79,11 +83,17 @@ def _unescaped(text: str, span: Span, separator: str) -> list[Span]:
         if found[0] == separator:
             parts.append(Span(start, found.start()))
             start = found.end()
+            if len(parts) > MAX_PIECES:
+                raise _too_many(parts[-1])
     return [*parts, Span(start, span.end)]
 
 
 def _plain(text: str, span: Span) -> str:
     return unescaped(text[span.start : span.end]).strip(BLANKS)
+
+
+def _too_many(where: Span) -> RequestError:
+    return _wrong(f"more than {MAX_PIECES} keys", where)
 
 
 def _wrong(message: str, span: Span) -> RequestError:

@@ -2,7 +2,8 @@ r"""The tokens of expressions and of the clauses that are made of them, as the e
 
 Beyond the engine: texts in single quotes, and one dotted path (``tags.colour``). What belongs to no token is dropped;
 a quote without an end ends the clause where it opens, a NUL character where it stands. Inside quotes ``\\`` and a
-backslash before the quote itself are known, any other backslash is dropped.
+backslash before the quote itself are known, any other backslash is dropped. Blanks that stand alone between double
+quotes or backslashes are dropped, too: the engine's rule for blanks comes before that for texts.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_LONE_BLANKS = re.compile(r"(?<=[\"\\])[ \t]++(?=[\"\\])")
 
 
 class Tokens:
@@ -83,6 +85,7 @@ class Tokens:
                     return start
                 case "text":
                     kinds.append("text")
+                    remarks.extend(self._lost_blanks(start, end))
                     if self.text.find("\\", start, end) >= 0:
                         remarks.extend(self._lost_backslash(start, end))
                 case "sign" | "reserved":
@@ -101,6 +104,12 @@ class Tokens:
                 where = Span(found.start(), found.start() + 1)
                 return [Remark(f"a backslash before {found[1]!r} was dropped", self.code, where)]
         return []
+
+    def _lost_blanks(self, start: int, end: int) -> list[Remark]:
+        found = _LONE_BLANKS.search(self.text, start, end) if self.text[start] == '"' else None
+        if found is None:
+            return []
+        return [Remark("blanks alone in double quotes were dropped", self.code, Span(*found.span()))]
 
     @property
     def kind(self) -> str:
@@ -166,14 +175,19 @@ def number(source: str, tokens: Tokens) -> int | float:
 
 def unquoted(token: str) -> str:
     """The text inside a quoted token."""
+    if token[0] == '"':
+        token = _LONE_BLANKS.sub("", token)
     return unescaped(token[1:-1])
 
 
 def quoted(text: str) -> str:
-    """A text as the engine prints it."""
+    """A text as the engine prints it, or in single quotes, which keep all, where it would lose blanks."""
     if "\\" in text:
         text = text.replace("\\", "\\\\")
-    return f'"{text}"' if '"' not in text else '"' + text.replace('"', '\\"') + '"'
+    shown = f'"{text}"' if '"' not in text else '"' + text.replace('"', '\\"') + '"'
+    if _LONE_BLANKS.search(shown) is None:
+        return shown
+    return "'" + text.replace("'", "\\'") + "'"
 
 
 _KEYWORDS = (

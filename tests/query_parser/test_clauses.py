@@ -4,6 +4,7 @@ import pytest
 
 from havengate.errors import RequestError
 from havengate.types import Span
+from query_parser.clauses import MAX_PIECES
 from query_parser.judge import judge
 from query_parser.nodes import Name
 from query_parser.parse import MAX_ATTRIBUTES, MAX_REMARKS, parse_clauses, parse_request
@@ -92,6 +93,33 @@ def test_nodes_of_every_clause():
     assert request.rank.field_boosts == (("i", "f", 3),)
     assert request.searcher_cache.use
     assert expr_text(request.auxiliary.filter) == "(c=1)"
+
+
+def test_blanks_alone_in_double_quotes_are_dropped_and_named():
+    judged = judge("filter", r'a="b\"  "')
+    assert judged.tree == r'(a="b\"")'
+    assert judged.warnings == ("blanks alone in double quotes were dropped",)
+
+
+@pytest.mark.parametrize("text", ["a=' '", """a='" "'""", r"a='\\ '"])
+def test_single_quotes_keep_their_blanks(text):
+    judged = judge("filter", text)
+    assert judged.tree == f"({text})"
+    assert judged.warnings == ()
+
+
+@pytest.mark.parametrize(("text", "wrong"), [("a=--1", "-"), ("-bc", "bc"), ("f(-)", ")"), ("a*-(1)", "("), ("a-", "")])
+def test_a_minus_before_no_number_marks_what_follows_it(text, wrong):
+    code, marked, _ = failure(f"query=a&&filter={text}")
+    assert code == "FILTER_CLAUSE"
+    assert marked == wrong
+
+
+def test_as_many_raw_keys_as_parts_of_a_clause():
+    head = "config=fetch_summary_type:rawpk&&fetch_summary="
+    assert len(parse_request(head + "a:b;" * MAX_PIECES).fetch_summary.keys) == MAX_PIECES
+    for keys in ("a:b;" * (MAX_PIECES + 1), "a:" + "b," * (MAX_PIECES + 1), "a:" + "b," * MAX_PIECES + ";a:b"):
+        assert failure(head + keys)[0] == "FETCH_SUMMARY_CLAUSE"
 
 
 @pytest.mark.parametrize(
