@@ -36,7 +36,6 @@ _NO_ERROR = "<Error>\n\t<ErrorCode>0</ErrorCode>\n\t<ErrorDescription></ErrorDes
 # What XML 1.0 cannot hold (section 2.2); the engine writes a tab for a control character.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _OTHER = re.compile("[\ud800-\udfff\ufffe\uffff]")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 def answer_xml(result: SearchResult, wanted: Wanted, *, seconds: float) -> str:
@@ -100,10 +99,8 @@ def _attribute(value: str) -> str:
 
 
 def _element(name: str, content: str) -> str:
-    """A name that XML does not take as one stands in an attribute."""
-    if _NAME.fullmatch(name):
-        return f"<{name}>{content}</{name}>"
-    return f"<field name={_attribute(name)}>{content}</field>"
+    """Names of fields and virtual attributes are identifiers, which XML takes as they are."""
+    return f"<{name}>{content}</{name}>"
 
 
 def _time(seconds: float) -> str:

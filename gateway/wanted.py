@@ -66,7 +66,7 @@ def traced(config: Config) -> bool:
     return level is not None and level.upper() not in _NO_TRACE
 
 
-def format_of(config: Config, default: Format = DEFAULT_FORMAT) -> Format:
+def format_of(config: Config, default: Format) -> Format:
     """Raises RequestError 1007 for a format that the gateway does not write."""
     name = config.format
     if name is None:
@@ -77,14 +77,14 @@ def format_of(config: Config, default: Format = DEFAULT_FORMAT) -> Format:
     return _FORMATS[name]
 
 
-def asked_format(request: str, default: Format = DEFAULT_FORMAT) -> Format:
+def asked_format(request: str) -> Format:
     """The format that a request names, also one that cannot be parsed. As the engine has it, the last clause wins."""
     for clause in reversed(request.split("&&")):
         key, _, pairs = clause.partition("=")
         if key.strip() == "config":
             named = [pair.partition(":")[2].strip() for pair in pairs.split(",") if _is_format(pair)]
-            return _FORMATS.get(named[-1], DEFAULT_FORMAT) if named else default
-    return default
+            return _FORMATS.get(named[-1], DEFAULT_FORMAT) if named else DEFAULT_FORMAT
+    return DEFAULT_FORMAT
 
 
 def _is_format(pair: str) -> bool:

@@ -113,7 +113,7 @@ def test_levels_below_warnings_are_traced(values, shown):
 def test_a_format_that_nobody_writes_is_refused_where_it_stands():
     config = Config({"format": "protobuf"}, {"format": Span(3, 11)})
     with pytest.raises(RequestError) as raised:
-        format_of(config)
+        format_of(config, "json")
     assert (raised.value.code, raised.value.span) == (HaCode.UNSUPPORT_RESULT_FORMAT, Span(3, 11))
 
 
