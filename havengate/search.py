@@ -207,7 +207,10 @@ class Searcher:
         stored = self._engine.fetch(spec.name, [row.pk for row in rows], vector_fields)
         if any(row.pk not in stored or stored[row.pk].fields != row.fields for row in rows):
             raise Moved(f"rows of table {spec.name!r} change faster than they can be read")
-        return {pk: row.vectors for pk, row in stored.items()}
+        # In one order, whatever an engine's own is.
+        return {
+            pk: {name: row.vectors[name] for name in vector_fields if name in row.vectors} for pk, row in stored.items()
+        }
 
 
 def check_fingerprint(spec: TableSpec, index: str, embedding: EmbeddingService) -> None:
