@@ -19,7 +19,7 @@ _UINT16, _UINT32 = 2**16 - 1, 2**32 - 1
 _PLAIN = re.compile(r"0|-?[1-9][0-9]{0,9}")
 _HASHED = re.compile(r"[0-9a-f]{0,32}")
 _ESCAPED = re.compile(r"[^\\]*+(?:\\.[^\\]*+)*+", re.DOTALL)
-_SEPARATORS = {separator: re.compile(rf"\\.|{separator}", re.DOTALL) for separator in ":,;"}
+_PART = {separator: re.compile(rf"[^{separator}\\]*+(?:\\.[^{separator}\\]*+)*+", re.DOTALL) for separator in ":,;"}
 
 
 def parse_fetch_summary(text: str, span: Span, _remarks: list[Remark], by: By = "docid") -> FetchSummary:
@@ -77,15 +77,16 @@ def _raw_keys(text: str, span: Span) -> Iterator[tuple[str, Text]]:
 
 
 def _unescaped(text: str, span: Span, separator: str) -> list[Span]:
-    """The parts between separators that no backslash stands before."""
-    parts, start = list[Span](), span.start
-    for found in _SEPARATORS[separator].finditer(text, span.start, span.end):
-        if found[0] == separator:
-            parts.append(Span(start, found.start()))
-            start = found.end()
-            if len(parts) > MAX_PIECES:
-                raise _too_many(parts[-1])
-    return [*parts, Span(start, span.end)]
+    """The parts between separators that no backslash stands before; none of them ends in one."""
+    parts, start, part = list[Span](), span.start, _PART[separator]
+    while start <= span.end:
+        found = part.match(text, start, span.end)
+        end = span.end if found is None else found.end()
+        parts.append(Span(start, end))
+        if len(parts) > MAX_PIECES + 1:
+            raise _too_many(parts[-1])
+        start = end + 1
+    return parts
 
 
 def _plain(text: str, span: Span) -> str:
