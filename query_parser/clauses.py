@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from query_parser.nodes import Remark, Text
 BLANKS = " \t\r\n\v\f"
 MAX_PIECES = 65_536
 _HOPS = 16
+_KNOWN_ESCAPES = {quote: re.compile(rf"[^\\]*+(?:\\[\\{quote}][^\\]*+)*+") for quote in "'\""}
 
 ORDER = (
     "config",
@@ -66,6 +68,15 @@ def unescaped(text: str) -> str:
     if "\\" not in text:
         return text
     return "\\".join(part.replace("\\", "") for part in text.split("\\\\"))
+
+
+def lone_backslash(text: str, start: int, end: int) -> int:
+    """Where the first backslash of a quoted token stands that neither another nor the quote follows; -1: nowhere."""
+    if text.find("\\", start, end) < 0:
+        return -1
+    known = _KNOWN_ESCAPES[text[start]].match(text, start + 1, end - 1)
+    at = end if known is None else known.end()
+    return at if at < end - 1 else -1
 
 
 def pieces(text: str, span: Span, separator: str) -> Iterator[Span]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
+from query_parser.clauses import lone_backslash
 from query_parser.nodes import Remark
 
 MAX_TOKENS = 2**19
@@ -56,7 +57,6 @@ _SIGNS = {
     "#": "_HASH",
     "@": "_AT",
 }
-_PAIRED = {quote: re.compile(rf"[^\\]*+(?:\\[\\{quote}][^\\]*+)*+") for quote in "'\""}
 _BLANKS = " \t"
 _SHOWN = 20
 _INT64_DIGITS = 19
@@ -119,13 +119,9 @@ def _readable_end(text: str, span: Span, remarks: list[Remark]) -> int:
 
 
 def _tell_lone_backslash(text: str, found: Token, remarks: list[Remark]) -> None:
-    """Names the first backslash that neither another nor the quote follows."""
-    start, end = found.span()
-    if text.find("\\", start, end) >= 0:
-        paired = _PAIRED[text[start]].match(text, start + 1, end - 1)
-        at = end if paired is None else paired.end()
-        if at < end - 1:
-            _tell(remarks, f"a backslash before {text[at + 1]!r} was dropped", at, at + 1)
+    at = lone_backslash(text, *found.span())
+    if at >= 0:
+        _tell(remarks, f"a backslash before {text[at + 1]!r} was dropped", at, at + 1)
 
 
 def _tell(remarks: list[Remark], text: str, start: int, end: int) -> None:

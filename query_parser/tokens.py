@@ -14,7 +14,7 @@ from collections.abc import Collection
 from havengate.codes import HaCode
 from havengate.errors import RequestError
 from havengate.types import Span
-from query_parser.clauses import unescaped
+from query_parser.clauses import lone_backslash, unescaped
 from query_parser.nodes import Remark
 
 MAX_TOKENS = 65_536
@@ -39,7 +39,6 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _LONE_BLANKS = re.compile(r"(?<=[\"\\])[ \t]++(?=[\"\\])")
 
 
@@ -86,8 +85,7 @@ class Tokens:
                 case "text":
                     kinds.append("text")
                     remarks.extend(self._lost_blanks(start, end))
-                    if self.text.find("\\", start, end) >= 0:
-                        remarks.extend(self._lost_backslash(start, end))
+                    remarks.extend(self._lost_backslash(start, end))
                 case "sign" | "reserved":
                     kinds.append(found[kind])
                 case "end":
@@ -99,11 +97,10 @@ class Tokens:
         return span.end
 
     def _lost_backslash(self, start: int, end: int) -> list[Remark]:
-        for found in _ESCAPE.finditer(self.text, start + 1, end - 1):
-            if found[1] not in ("\\", self.text[start]):
-                where = Span(found.start(), found.start() + 1)
-                return [Remark(f"a backslash before {found[1]!r} was dropped", self.code, where)]
-        return []
+        at = lone_backslash(self.text, start, end)
+        if at < 0:
+            return []
+        return [Remark(f"a backslash before {self.text[at + 1]!r} was dropped", self.code, Span(at, at + 1))]
 
     def _lost_blanks(self, start: int, end: int) -> list[Remark]:
         found = _LONE_BLANKS.search(self.text, start, end) if self.text[start] == '"' else None
