@@ -311,4 +311,5 @@ def test_many_trees_of_terms_find_and_rank_as_plain_python(goods, tree, conditio
 def test_vectors_stand_in_the_order_that_the_attribute_clause_has(goods, named):
     found = goods.search(f"query=near:'0,0&n={ALL}'&&attribute={','.join(named)}&&config=hit:{ALL}")
     both = [list(hit.vectors) for hit in found.hits if len(hit.vectors) > 1]
-    assert both and all(names == named for names in both)
+    assert both
+    assert all(names == named for names in both)
