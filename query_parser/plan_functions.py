@@ -147,7 +147,8 @@ def _among(sought: Field | Arith | Call, values: list[str], where: Span, span: S
         keyed = spec is not None and spec.type is FieldType.MAP
         return In(sought, _literals(values, where, numbers=keyed), span)
     if not values:
-        return scope.always(False, span)
+        # False, but missing where the value is: so notin() of nothing, too, leaves such rows out.
+        return Compare("!=", sought, sought, span)
     text = isinstance(sought, Call) and sought.name in _TEXTS
     literals = [Literal(value if text else _typed(value, where), where) for value in values]
     return Or(tuple(Compare("=", sought, literal, span) for literal in literals), span)

@@ -34,7 +34,7 @@ NOON = 1_700_000_000.9
         ('in(tags.k,"7|7.5|x")', 'in(tags.k,"7","7.5","x",7,7.5)'),
         ('in(stock,"")', "in(stock)"),
         ('in(stock+1,"2|-3")', "((stock+1)=2 OR (stock+1)=-3)"),
-        ('notin(stock+1,"")', "NOT NOT exists(id)"),
+        ('notin(stock+1,"")', "NOT (stock+1)!=(stock+1)"),
         ('in(to_string(stock),"2|x")', '(to_string(stock)="2" OR to_string(stock)="x")'),
         ("pow(stock,2)=4", "pow(stock,2)=4"),
         ("log(2,price)>1", "log(2,price)>1"),
