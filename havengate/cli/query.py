@@ -17,7 +17,7 @@ from havengate.errors import RequestError, excerpt
 
 if TYPE_CHECKING:
     from havengate.services import Services
-    from havengate.types import SearchPlan, SearchResult
+    from havengate.types import Group, SearchPlan, SearchResult
 
 
 @click.command()
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--text", help="Words to search by.")
 @click.option("--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Picture to search by.")
 @click.option("--hits", type=click.IntRange(1), show_default="10", help="Rows to show (with --text or --image).")
-@click.option("--json", "as_json", is_flag=True, help="Print the hits as JSON lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print the hits, then each aggregate, as JSON lines.")
 def search(  # noqa: PLR0917  (click passes them by name)
     query: str | None, table_name: str | None, text: str | None, image: Path | None, hits: int | None, as_json: bool
 ) -> None:
@@ -146,16 +146,39 @@ def _read_base64(image: Path | None) -> str:
 def _print_result(result: SearchResult, as_json: bool) -> None:
     from havengate.cli.common import printable
 
-    for place, hit in enumerate(result.hits, 1):
-        if as_json:
-            shown = {"id": hit.pk, "score": hit.score, "fields": dict(hit.fields)}
-            click.echo(json.dumps(shown, ensure_ascii=False))
-            continue
-        score = "" if hit.score is None else f"{hit.score:.4f}"
-        fields = "  ".join(f"{name}={printable(excerpt(str(value)))}" for name, value in hit.fields.items())
-        click.echo(f"{place:>3}  {score:>8}  {fields}")
+    for line in _json_lines(result) if as_json else map(printable, _lines(result)):
+        click.echo(line)
     for line in summary(result):
         click.echo(printable(line), err=True)
+
+
+def _json_lines(result: SearchResult) -> Iterator[str]:
+    for hit in result.hits:
+        shown = {**hit.fields, **hit.variables}
+        yield json.dumps({"id": hit.pk, "score": hit.score, "fields": shown}, ensure_ascii=False)
+    for keys, functions, found in _aggregates(result):
+        groups = [[*group.keys, *group.values] for group in found]
+        yield json.dumps({"keys": keys, "functions": functions, "groups": groups}, ensure_ascii=False)
+
+
+def _lines(result: SearchResult) -> Iterator[str]:
+    for place, hit in enumerate(result.hits, 1):
+        score = "" if hit.score is None else f"{hit.score:.4f}"
+        fields = "  ".join(f"{name}={excerpt(str(value))}" for name, value in {**hit.fields, **hit.variables}.items())
+        yield f"{place:>3}  {score:>8}  {fields}"
+    for names, functions, groups in _aggregates(result):
+        for group in groups:
+            shown = zip([*names, *functions], [*group.keys, *group.values], strict=True)
+            yield "  ".join(f"{name}={excerpt(str(value))}" for name, value in shown)
+
+
+def _aggregates(result: SearchResult) -> Iterator[tuple[list[str], list[str], Sequence[Group]]]:
+    """Names of the keys and of the functions, and the groups that have values for them."""
+    from gateway.values import function_text
+    from havengate.expr import operand_text
+
+    for found in result.aggregations:
+        yield [*map(operand_text, found.aggregate.keys)], [*map(function_text, found.aggregate.functions)], found.groups
 
 
 def summary(result: SearchResult) -> Sequence[str]:

@@ -195,6 +195,19 @@ def test_search_by_the_bundled_tables(demo_data):
     assert "3 of 120" in found.stderr
 
 
+def test_a_search_shows_what_it_computed(demo_data):
+    query = (
+        "vector:'shoes&modal=text&n=9'&&cluster=clothes&&filter=cate_id=17&&config=hit:1&&attribute=twice"
+        "&&virtual_attribute=twice:cate_id*2&&aggregate=group_key:cate_id,agg_fun:count()#max(id)"
+    )
+    hit, group = run_cli(demo_data, "search", query).stdout.splitlines()
+    assert hit.endswith("twice=34")
+    assert group == "cate_id=17  count()=9  max(id)=184"
+    hit, group = map(json.loads, run_cli(demo_data, "search", query, "--json").stdout.splitlines())
+    assert hit["fields"]["twice"] == 34
+    assert group == {"keys": ["cate_id"], "functions": ["count()", "max(id)"], "groups": [[17, 9, 184]]}
+
+
 def test_a_wrong_query_is_pointed_at(data_dir, schema_file):
     run_cli(data_dir, "table", "create", "t", "--schema", schema_file())
     told = json.loads(run_cli(data_dir, "explain", "query=vector:'cat&modal=text&n=7'&&filter=cate_id>3").stdout)
