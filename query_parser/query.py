@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -30,6 +31,8 @@ from query_parser.scan import Token, tokens, unquoted
 _DIGITS = 24
 _MOST_EXPECTED = 4
 _INT64 = 2**63
+_RANGE = re.compile(r"[^\^#]*+")
+_LONG_NUMBER = re.compile(r"[+-]?[0-9]{19}[0-9]*+")
 _TOKEN_NAMES = {
     END: "end of file",
     "NUMBER": "number",
@@ -65,9 +68,9 @@ _FAMILY = frozenset({"expr", "exprs", "terms", "and_terms", "weak_terms", "unit"
 
 
 def parse_query(text: str, span: Span, remarks: list[Remark]) -> tuple[Query, ...]:
-    """The clause's layers. Raises RequestError 1051 with the engine's message, 1014 for a number out of range.
+    """The clause's layers. Raises RequestError 1051 with the engine's message.
 
-    What the engine drops is added to ``remarks``.
+    What the engine drops is added to ``remarks``, and where it cuts a range's end to 64 bits.
     """
     long_numbers: list[Token] = []
     try:
@@ -76,7 +79,7 @@ def parse_query(text: str, span: Span, remarks: list[Remark]) -> tuple[Query, ..
         raise _syntax_error(error, span.end) from None
     if long_numbers:
         for layer in layers:
-            _check_numbers(layer)
+            _tell_cut_ends(text, layer, remarks)
     return tuple(layers)
 
 
@@ -181,7 +184,7 @@ class _Builder:
         return Phrase(unquoted(token[0]), _span(token))
 
     def comparison(self, sign: Token, token: Token) -> NumberRange:
-        number, where = _integer(token), _to(sign, token)
+        number, where = _integer(token[0]), _to(sign, token)
         closed = sign[0].endswith("=")
         if sign[0].startswith("<"):
             return _range(None, number, low_closed=True, high_closed=closed, span=where)
@@ -190,7 +193,7 @@ class _Builder:
     def interval(self, opener: Token, *rest: Token) -> NumberRange:
         *inner, closer = rest
         comma = [token[0] for token in inner].index(",")
-        low, high = (_integer(part[0]) if part else None for part in (inner[:comma], inner[comma + 1 :]))
+        low, high = (_integer(part[0][0]) if part else None for part in (inner[:comma], inner[comma + 1 :]))
         low_closed, high_closed = low is None or opener[0] == "[", high is None or closer[0] == "]"
         return _range(low, high, low_closed, high_closed, _to(opener, closer))
 
@@ -222,30 +225,37 @@ def _deeper(items: tuple[Query, ...] | tuple[Terms, ...], span: Span) -> int:
     return depth
 
 
-def _integer(token: Token) -> int:
-    """A range's end; a longer number is as far out of range as one of _DIGITS."""
-    return int(token[0][:_DIGITS])
+def _integer(number: str) -> int:
+    """As C's strtoll: cut to the range of 64 bits."""
+    return max(-_INT64, min(_INT64 - 1, _meant(number)))
+
+
+def _meant(number: str) -> int:
+    """The number itself, or one that is as far out of range."""
+    digits = int(number.lstrip("+-").lstrip("0")[:_DIGITS] or "0")
+    return -digits if number.startswith("-") else digits
 
 
 def _atoi(token: Token) -> int:
-    """As C's atoi on 64 bits: cut to the range of a long, of which the lower 32 bits count."""
-    number = max(-_INT64, min(_INT64 - 1, _integer(token)))
-    return (number + 2**31) % 2**32 - 2**31
+    """As C's atoi: the lower 32 bits of a long."""
+    return (_integer(token[0]) + 2**31) % 2**32 - 2**31
 
 
-def _check_numbers(query: Query | Terms) -> None:
-    """The engine cuts an end that has no 64 bits; that is no range that anybody asked for. Raises RequestError 1014."""
+def _tell_cut_ends(text: str, query: Query | Terms, remarks: list[Remark]) -> None:
     match query:
-        case NumberRange(low, high):
-            for end in (low, high):
-                if end is not None and not -_INT64 <= end < _INT64:
-                    message = f"the number {str(end)[:_DIGITS]} of a range has more than 64 bits"
-                    raise RequestError(message, code=HaCode.NUMBER_RANGE_ERROR, span=query.span)
+        case NumberRange(span=span):
+            # A boost or chain behind the range is no end of it.
+            own = _RANGE.match(text, span.start, span.end)
+            for found in _LONG_NUMBER.finditer(text, span.start, span.end if own is None else own.end()):
+                cut = _integer(found[0])
+                if cut != _meant(found[0]):
+                    message = f"{found[0][:_DIGITS]} has more than 64 bits: read as {cut}"
+                    remarks.append(Remark(message, HaCode.QUERY_CLAUSE, Span(*found.span())))
         case IndexTerm():
-            _check_numbers(query.terms)
+            _tell_cut_ends(text, query.terms, remarks)
         case Chain() | TermSet():
             for item in query.items:
-                _check_numbers(item)
+                _tell_cut_ends(text, item, remarks)
 
 
 def _fields(names: Sequence[Token], *, every: bool) -> Fields:

@@ -189,4 +189,6 @@ def _plain(value: object) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(f"\\{sign}" if sign in "\\:,;" else sign for sign in text)
+    for sign in "\\:,;":
+        text = text.replace(sign, f"\\{sign}")
+    return text

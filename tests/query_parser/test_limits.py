@@ -26,8 +26,7 @@ TOO_MANY = ("QUERY_CLAUSE", f"more than {MAX_TOKENS} words and signs")
 TOO_DEEP = ("QUERY_CLAUSE", "the query is nested deeper than 100")
 NO_END = ("QUERY_CLAUSE", "syntax error, unexpected end of file")
 NO_OPENER = ("QUERY_CLAUSE", "syntax error, unexpected ')', expecting ")
-NO_RANGE = ("QUERY_CLAUSE", "Invalid Range: (111111111111111111111111")
-NO_INT64 = ("NUMBER_RANGE_ERROR", "the number 111111111111111111111111 of a")
+NO_RANGE = ("QUERY_CLAUSE", "Invalid Range: (9223372036854775807, 9223372036854775807]."[:40])
 TOO_MANY_PARTS = ("KEY_VALUE_PAIR", "more than 65536 parts between '&&'")
 
 
@@ -86,7 +85,7 @@ def test_many_operands_are_printed():
         pytest.param("query=" + "{" * LONG, NO_END, id="what is no token"),
         pytest.param("query=a)" + " " * LONG, NO_OPENER, id="blanks after )"),
         pytest.param("query=a:>" + "1" * LONG, NO_RANGE, id="a number"),
-        pytest.param("query=a:<" + "1" * LONG, NO_INT64, id="digits"),
+        pytest.param("query=a:<" + "1" * LONG, [0], id="digits"),
         pytest.param("a=b&&" * (LONG // 5), ("UNKNOWN_CLAUSE", "unknown clause 'a'"), id="unknown clauses"),
         pytest.param("query=a&&" * (LONG // 9), TOO_MANY_PARTS, id="clauses"),
         pytest.param("&" * LONG, TOO_MANY_PARTS, id="signs between clauses"),

@@ -76,14 +76,34 @@ def test_a_hundred_thousand_terms_are_one_flat_chain():
 
 
 @pytest.mark.parametrize(
-    "query", ["a:[1," + "9" * 19 + "]", "a:[1," + "9" * 5000 + "]", "b OR (c AND a:>-" + "9" * 20 + ")"]
+    ("query", "read"),
+    [
+        ("a:[1,9223372036854775808]", "a:[1,9223372036854775807]"),
+        ("a:[1," + "9" * 5000 + "]", "a:[1,9223372036854775807]"),
+        ("b OR (c AND a:>-" + "9" * 20 + "^" + "9" * 20 + ")", "'b' OR 'c' AND a:(-9223372036854775808,)^-1"),
+        ("a:(,-" + "9" * 20 + "]", "a:(,-9223372036854775808]"),
+    ],
 )
-def test_ranges_beyond_64_bits_end_in_an_error(query):
-    assert failure(query).code.name == "NUMBER_RANGE_ERROR"
+def test_ends_of_ranges_are_cut_to_64_bits_and_named(query, read):
+    request = parse_request(f"query={query}")
+    assert write_query(request.layers) == read
+    (warning,) = request.warnings
+    assert "has more than 64 bits: read as" in warning
 
 
-def test_a_syntax_error_comes_before_a_range_beyond_64_bits():
-    assert failure("a:>" + "9" * 20 + " AND").code.name == "QUERY_CLAUSE"
+def test_leading_zeros_make_a_number_no_longer():
+    request = parse_request("query=a:[-" + "0" * 5000 + "5," + "0" * 30 + "7]")
+    assert write_query(request.layers) == "a:[-5,7]"
+    assert request.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "query", ["a:>" + "9" * 20, "a:[" + "9" * 20 + "," + "9" * 21 + ")", "a:>" + "9" * 20 + " AND"]
+)
+def test_a_range_that_is_cut_to_nothing_is_refused(query):
+    error = failure(query)
+    assert error.code.name == "QUERY_CLAUSE"
+    assert error.message.startswith("Invalid Range: ")
 
 
 @pytest.mark.parametrize(
