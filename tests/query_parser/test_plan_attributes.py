@@ -49,6 +49,10 @@ def test_fields_and_virtual_attributes_side_by_side():
     assert found.output_fields == (*ALWAYS, "point")
 
 
+def test_a_name_has_no_keys():
+    assert shown(shop_plan("virtual_attribute=a:stock&&filter=a.k=1").filter) == "a.k=1"
+
+
 @pytest.mark.parametrize(
     ("text", "code", "marked"),
     [
@@ -90,9 +94,10 @@ def test_names_of_names_are_not_deep(error_of):
     assert message == f"with its names replaced the expression is nested deeper than {MAX_DEPTH}"
 
 
-def test_expressions_over_names_are_not_deep(error_of):
+@pytest.mark.parametrize("names", ["a{}+1", "a{}+a0", "a0+a{}"])
+def test_expressions_over_names_are_not_deep(error_of, names):
     half = MAX_DEPTH // 2
-    deep = f"a{half}" + "+1" * half
+    deep = names.format(half) + "+1" * (half - 1)
     code, _, marked = error_of(f"query=words:a&&virtual_attribute={chain(half + 1)}&&filter={deep}>1", SHOP)
     assert (code, marked) == ("FILTER_CLAUSE", f"{deep}>1")
 

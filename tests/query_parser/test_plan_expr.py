@@ -44,6 +44,7 @@ NOON = 1_700_000_000.9
         ('distance(lon,lat,"120.5","30")<10', "distance(lon,lat,120.5,30.0)<10"),
         ("distance(lon,lat,120.5,30)<10", "distance(lon,lat,120.5,30)<10"),
         ("distance(lon,lat,x,y)<10&&kvpairs=x:120.5,y:-30", "distance(lon,lat,120.5,-30.0)<10"),
+        ("distance(lon,lat,x.k,1)<10&&kvpairs=x:120.5", "distance(lon,lat,x.k,1)<10"),
         ("in_polygon(area,1.5,2)>0", "in_polygon(area,1.5,2)"),
         ('in_polygon(area,"1.5",lat,"false")=1', "in_polygon(area,1.5,lat)"),
         ("in_polygon(area,1,2)=0", "NOT in_polygon(area,1,2)"),
@@ -192,7 +193,13 @@ def test_the_end_of_values_is_the_whole_requests(error_of):
 
 
 def test_parts_have_an_end(error_of):
-    text = " OR ".join(["stock=1"] * (MAX_PARTS // 3 + 1))
+    def filter_of(parts):
+        # One is the OR; a comparison has five with a sum, else three.
+        sums = 2 * ((parts - 1) % 3)
+        return " OR ".join(["stock+1=1"] * sums + ["stock=1"] * ((parts - 1 - 5 * sums) // 3))
+
+    assert shop_plan(f"filter={filter_of(MAX_PARTS)}").filter is not None
+    text = filter_of(MAX_PARTS + 1)
     assert error_of(f"query=words:a&&filter={text}", SHOP)[:2] == (
         "FILTER_CLAUSE",
         f"the expressions have more than {MAX_PARTS} parts",
