@@ -102,7 +102,9 @@ def optimizer_text(optimizer: Optimizer) -> str:
 
 
 def rank_sort_text(shares: Iterable[RankSort]) -> str:
-    return ";".join(f"sort:{'#'.join(map(_key, share.items))},percent:{share.percent:.15g}" for share in shares)
+    return ";".join(
+        f"sort:{'#'.join(map(_key, share.items))},percent:{decimal_text(share.percent)}" for share in shares
+    )
 
 
 def final_sort_text(sort: FinalSort) -> str:
