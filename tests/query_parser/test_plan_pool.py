@@ -86,6 +86,7 @@ def test_what_distinct_has_no_use_for_is_noted():
         ("dist_key:stock,dist_filter:price", "FILTER_EXPRESSION_NOT_BOOL", "price"),
         ("none_dist", "DISTINCT_DESC_COUNT", ""),
         ("dist_key:stock;dist_key:name;dist_key:price", "DISTINCT_DESC_COUNT", "dist_key:price"),
+        ("none_dist;dist_key:stock;dist_key:name", "DISTINCT_DESC_COUNT", "dist_key:name"),
         ("dist_key:f(stock)", "FUNCTION_NOT_DEFINED", "f(stock)"),
     ],
 )

@@ -239,10 +239,14 @@ def test_labels_and_chains_are_noted():
     assert found.warnings == ()
 
 
-@pytest.mark.parametrize("joined", ["words:a OR ", "words:'a b c d' OR ", "vector:'1,2' OR "])
-def test_terms_have_an_end(error_of, joined):
-    text = f"query={joined * MAX_TERMS}words:a&&config=default_operator:OR"
-    code, message, _ = error_of(text, SHOP)
+@pytest.mark.parametrize(("joined", "terms"), [("words:a OR ", 1), ("words:'a b c d' OR ", 4), ("vector:'1,2' OR ", 1)])
+def test_terms_have_an_end(error_of, joined, terms):
+    def text_of(last):
+        return f"query={joined * (MAX_TERMS // terms - 1)}words:'{last}'&&config=default_operator:OR"
+
+    last = " ".join("w" * terms)
+    assert shop_plan(text_of(last)).query is not None
+    code, message, _ = error_of(text_of(f"{last} x"), SHOP)
     assert (code, message) == ("QUERY_CLAUSE", f"the query has more than {MAX_TERMS} terms")
 
 
