@@ -113,9 +113,11 @@ def final_sort_text(sort: FinalSort) -> str:
 
 
 def level_text(level: Level) -> str:
+    """A name that a list would be cut at can only be the one of second_level_cluster."""
+    uncut = any(sign in name for names in level.clusters for name in names for sign in "&;")
     return _pairs(
         [
-            ("level_clusters", _joined(";", map("&".join, level.clusters))),
+            ("second_level_cluster" if uncut else "level_clusters", _joined(";", map("&".join, level.clusters))),
             ("uselevel", None if level.use else "no"),
             ("level_type", level.type),
             ("min_docs", level.min_docs),

@@ -150,7 +150,7 @@ class Tokens:
     def signed_number(self) -> int | float:
         """``[-]INTEGER`` or ``[-]FLOAT``."""
         sign = -1 if self.accept("-") else 1
-        return sign * number(self.take("integer", "float"), self)
+        return sign * number(self.take("integer", "float"), self) + 0  # no zero below zero
 
     def unexpected(self, expected: Collection[str] = (), at: int | None = None) -> RequestError:
         """The error that a token is not one of those that may stand here."""
