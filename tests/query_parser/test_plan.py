@@ -218,6 +218,11 @@ def test_the_formula_makes_rank_a_distance(pair):
     assert plan(f"{WORDS}&&kvpairs={pair}").rank.proxima_index == "vector"
 
 
+def test_formula_is_asked_before_first_formula():
+    both = "first_formula:nosuch(vector),formula:proxima_score(vector)"
+    assert plan(f"{WORDS}&&kvpairs={both}").rank.proxima_index == "vector"
+
+
 @pytest.mark.parametrize(
     ("pair", "code"),
     [

@@ -90,6 +90,7 @@ def test_what_has_no_effect_is_judged(error_of, text, code):
     [
         "layer=range:%docid{[0,9]}*stock{-1,[-5,]}*price{[1.5,2)},quota:1000;range:%other",
         "rank_sort=sort:RANK,percent:5;sort:price,percent:5&&distinct=none_dist;dist_key:stock",
+        "rank_sort=sort:RANK,percent:5&&distinct=dist_key:stock",
         "searcher_cache=use:yes,key:1,expire_time:5,refresh_attributes:stock",
     ],
 )

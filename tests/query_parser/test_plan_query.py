@@ -168,7 +168,7 @@ def test_fields_that_an_index_does_not_have(error_of, query, code, marked):
     assert error_of(f"query={query}", SHOP)[::2] == (code, marked)
 
 
-@pytest.mark.parametrize("empty", ["words:''", 'words:""', "words:'!?'", "names:''", "stocks:''", "vector:''"])
+@pytest.mark.parametrize("empty", ["words:''", 'words:""', "words:'!?'", "names:''", "stocks:' '", "vector:' '"])
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
