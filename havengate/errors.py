@@ -26,6 +26,8 @@ that names the offending part, and a span in the request's text where there is o
 
 from __future__ import annotations
 
+from unicodedata import combining, east_asian_width
+
 from havengate.codes import HaCode
 from havengate.expr import Span
 
@@ -64,8 +66,13 @@ def point_at(source: str, span: Span) -> str:
     """Two lines: the surroundings of a span (long texts are cut) and carets under it."""
     start, end = max(0, span.start - _EXCERPT), min(len(source), span.end + _EXCERPT, span.start + 2 * _EXCERPT)
     excerpt = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in source[start:end])
-    width = max(1, min(span.end, end) - span.start)
-    return f"  {excerpt}\n  {' ' * (span.start - start)}{'^' * width}"
+    before, marked = excerpt[: span.start - start], excerpt[span.start - start : span.end - start]
+    return f"  {excerpt}\n  {' ' * _columns(before)}{'^' * max(1, _columns(marked))}"
+
+
+def _columns(text: str) -> int:
+    """The width in a terminal, where ideographs take two columns and accents none."""
+    return sum(2 if east_asian_width(sign) in "WF" else not combining(sign) for sign in text)
 
 
 class RequestError(HavengateError):
