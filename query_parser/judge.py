@@ -57,7 +57,7 @@ def judge(clause: str, text: str) -> Judged:
         tree = "&&".join(f"{name}={shown}" for name, shown in clause_trees(request))
     elif clause in _SHOWN:
         request = parse_clauses({clause: text})
-        tree = _SHOWN[clause](request)
+        tree = _SHOWN[clause](request) or ""
     else:
         message = f"unknown clause {clause[:40]!r}; known: {REQUEST}, {', '.join(ORDER)}"
         raise RequestError(message, code=HaCode.UNKNOWN_CLAUSE, span=Span(0, 0))
@@ -65,63 +65,63 @@ def judge(clause: str, text: str) -> Judged:
 
 
 def clause_trees(request: HaRequest) -> Iterator[tuple[str, str]]:
-    """Name and text of each clause that says something, in the engine's order."""
+    """Name and text of each clause that was given, in the engine's order; lists that are empty say nothing."""
     for name in ORDER:
         shown = _SHOWN[name](request)
-        if shown:
+        if shown is not None:
             yield name, shown
 
 
-def _config(request: HaRequest) -> str:
+def _config(request: HaRequest) -> str | None:
     joined = {
         "cluster": "&".join(name.text for name in request.config.clusters),
         "kvpairs": ";".join(f"{key}#{value.text}" for key, value in request.config.kvpairs.items()),
     }
-    return ",".join(f"{key}:{joined.get(key, value)}" for key, value in request.config.values.items())
+    return ",".join(f"{key}:{joined.get(key, value)}" for key, value in request.config.values.items()) or None
 
 
-def _clusters(request: HaRequest) -> str:
+def _clusters(request: HaRequest) -> str | None:
     """Those of the cluster clause; config shows its own."""
-    return "" if request.clusters == request.config.clusters else ",".join(name.text for name in request.clusters)
+    return None if request.clusters == request.config.clusters else ",".join(name.text for name in request.clusters)
 
 
-def _layers(layers: tuple[Query, ...], request: HaRequest) -> str:
+def _layers(layers: tuple[Query, ...], request: HaRequest) -> str | None:
     index, operator = request.config.default_index, request.config.default_operator
-    return " ;; ".join(query_text(layer, index, operator) for layer in layers)
+    return " ;; ".join(query_text(layer, index, operator) for layer in layers) or None
 
 
-def _kvpairs(request: HaRequest) -> str:
+def _kvpairs(request: HaRequest) -> str | None:
     """Those of the kvpairs clause."""
     own = ((key, value.text) for key, value in request.kvpairs.items() if request.config.kvpairs.get(key) != value)
-    return kvpairs_text(own)
+    return kvpairs_text(own) or None
 
 
-def _condition(expr: Expr | None) -> str:
-    return "" if expr is None else expr_text(expr)
+def _condition(expr: Expr | None) -> str | None:
+    return None if expr is None else expr_text(expr)
 
 
-def _maybe(node: NodeT | None, show: Callable[[NodeT], str]) -> str:
-    return "" if node is None else show(node)
+def _maybe(node: NodeT | None, show: Callable[[NodeT], str | None]) -> str | None:
+    return None if node is None else show(node)
 
 
-_SHOWN: Mapping[str, Callable[[HaRequest], str]] = {
+_SHOWN: Mapping[str, Callable[[HaRequest], str | None]] = {
     "config": _config,
     "cluster": _clusters,
     "query": lambda request: _layers(request.layers, request),
     "filter": lambda request: _condition(request.filter),
-    "sort": lambda request: sort_text(request.sort),
-    "distinct": lambda request: distinct_text(request.distinct),
-    "aggregate": lambda request: aggregate_text(request.aggregates),
+    "sort": lambda request: sort_text(request.sort) or None,
+    "distinct": lambda request: distinct_text(request.distinct) or None,
+    "aggregate": lambda request: aggregate_text(request.aggregates) or None,
     "rank": lambda request: _maybe(request.rank, rank_text),
     "healthcheck": lambda request: _maybe(request.health_check, health_check_text),
-    "attribute": lambda request: ",".join(name.text for name in request.attributes),
-    "virtual_attribute": lambda request: virtual_attribute_text(request.virtual_attributes),
+    "attribute": lambda request: ",".join(name.text for name in request.attributes) or None,
+    "virtual_attribute": lambda request: virtual_attribute_text(request.virtual_attributes) or None,
     "fetch_summary": lambda request: _maybe(request.fetch_summary, fetch_summary_text),
     "kvpairs": _kvpairs,
-    "layer": lambda request: layer_text(request.query_layers),
+    "layer": lambda request: layer_text(request.query_layers) or None,
     "searcher_cache": lambda request: _maybe(request.searcher_cache, searcher_cache_text),
     "optimizer": lambda request: _maybe(request.optimizer, optimizer_text),
-    "rank_sort": lambda request: rank_sort_text(request.rank_sort),
+    "rank_sort": lambda request: rank_sort_text(request.rank_sort) or None,
     "final_sort": lambda request: _maybe(request.final_sort, final_sort_text),
     "level": lambda request: _maybe(request.level, level_text),
     "analyzer": lambda request: _maybe(request.analyzer, analyzer_text),

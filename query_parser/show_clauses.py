@@ -6,6 +6,8 @@ Queries are shown as trees, by show_query.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 
 from query_parser.aggregate import call_text
 from query_parser.clause_nodes import (
@@ -64,10 +66,8 @@ def health_check_text(check: HealthCheck) -> str:
 def fetch_summary_text(fetch: FetchSummary) -> str:
     if fetch.by != "rawpk":
         return ",".join(key.text for _, key in fetch.keys)
-    groups: dict[str, list[str]] = {}
-    for cluster, key in fetch.keys:
-        groups.setdefault(_escaped(cluster), []).append(_escaped(key.text))
-    return ";".join(f"{cluster}:{','.join(keys)}" for cluster, keys in groups.items())
+    groups = groupby(fetch.keys, key=itemgetter(0))
+    return ";".join(f"{_escaped(name)}:{','.join(_escaped(key.text) for _, key in keys)}" for name, keys in groups)
 
 
 def kvpairs_text(pairs: Iterable[tuple[str, str]]) -> str:

@@ -12,7 +12,7 @@ _CUT = re.compile("&(?=&)")
 
 
 def write_request(request: HaRequest) -> str:
-    """The clauses that say something, in the engine's order, each in its canonical form."""
+    """The clauses, in the engine's order, each in its canonical form."""
     queries = {"query": request.layers, "aux_query": request.auxiliary.layers if request.auxiliary else ()}
     written = ((name, write_query(queries[name]) if name in queries else text) for name, text in clause_trees(request))
     return "&&".join(f"{name}={_uncut(text)}" for name, text in written)

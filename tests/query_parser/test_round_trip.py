@@ -114,6 +114,7 @@ def test_an_expressions_canonical_text_is_parsed_to_the_same_tree(text):
     assert expr_text(expression(written)) == written
 
 
+MAY_BE_EMPTY = ("config", "rank", "kvpairs", "optimizer", "level", "analyzer", "attribute", "pkfilter", "filter")
 CLAUSES = {
     "config": ["start:3,hit:5", "default_operator:OR,format:json", "kvpairs:a#b;c#d", "cluster:x&y", "trace:INFO"],
     "cluster": ["general", "a,b:part_ids=0|1"],
@@ -136,6 +137,8 @@ CLAUSES = {
     "pkfilter": ["abc"],
     "fetch_summary": ["c_1_2_3_4"],
 }
+# Empty ones have a meaning of their own: an empty pkfilter is refused by a search, no pkfilter is none.
+CLAUSES = {name: [*texts, *([""] if name in MAY_BE_EMPTY else [])] for name, texts in CLAUSES.items()}
 CHOSEN = st.fixed_dictionaries({}, optional={name: st.sampled_from(texts) for name, texts in CLAUSES.items()})
 
 
@@ -150,6 +153,11 @@ def test_a_request_that_is_printed_says_the_same(clauses, query, condition):
     found = parse_request(written)
     assert said(found) == said(request)
     assert write_request(found) == written
+
+
+def test_keys_to_fetch_keep_their_order():
+    request = parse_request("config=fetch_summary_type:rawpk&&fetch_summary=a:1;b:2,x\\,y;a:3,4")
+    assert said(parse_request(write_request(request))) == said(request)
 
 
 @given(st.floats(-1e200, 1e200).filter(lambda value: abs(value) > 1e-200) | st.integers(-(2**63), 2**63))
