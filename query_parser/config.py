@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from query_parser.nodes import Remark, Text
 from query_parser.numbers import int64, uint32
 from query_parser.request import Config
 
+_OPTION = re.compile(r"[^&]+")
 FORMATS = ("json", "fulljson", "xml", "protobuf", "fb_summary")
 """The engine's own are xml, protobuf and fb_summary; the vendor's service adds the others."""
 
@@ -38,7 +40,7 @@ def _one_of(code: HaCode, choices: Sequence[str]) -> Key:
 
 def _options(code: HaCode, choices: Sequence[str]) -> Key:
     def read(value: str) -> str | None:
-        parts = [part.strip() for part in value.split("&")]
+        parts = (found[0].strip() for found in _OPTION.finditer(value))
         return value if all(part in choices for part in parts if part) else None
 
     return Key(read, code, f"{' & '.join(choices)}")
