@@ -52,8 +52,6 @@ def term_condition(term: TextTerm | NumberTerm, schema: TableSchema) -> Expr:
 
 def _in_range(term: NumberTerm, field: Field) -> Expr:
     there = Exists(field, term.span)
-    if term.low is None and term.high is None:
-        return there
     low, high = (None if end is None else Literal(end, term.span) for end in (term.low, term.high))
     return And((there, Range(field, low, high, term.include_low, term.include_high, term.span)), term.span)
 

@@ -120,6 +120,14 @@ def test_sums_of_integers_do_not_wrap():
     assert aggregate(frame_of(rows), spec, SCHEMA).groups == (Group(("a",), (1000 * (2**64 - 1), -1000 * 2**63)),)
 
 
+@pytest.mark.parametrize("field", ["size", "price"])
+def test_a_group_without_values_has_no_sum(field):
+    spec = Aggregate((Field("shop"),), tuple(AggregateFunction(name, Field(field)) for name in ("sum", "max", "min")))
+    rows = [{"id": 1, "shop": "a", field: 0}, {"id": 2, "shop": "b"}]
+    groups = aggregate(frame_of(rows), spec, SCHEMA).groups
+    assert groups == (Group(("a",), (0, 0, 0)), Group(("b",), (None, None, None)))
+
+
 def test_a_limit_is_read_in_the_precision_of_its_field():
     rows = [{"id": 1, "price": 0.7}, {"id": 2, "weight": 0.7}]
     for name in ("price", "weight"):

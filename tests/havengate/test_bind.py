@@ -168,6 +168,12 @@ def test_all_terms_count_together():
     assert bound(query=Or(terms[:-1])).query == Or(terms[:-1])
 
 
+@pytest.mark.parametrize("value", ["7", 7])
+def test_a_key_of_a_map_compares_with_texts_and_numbers_on_either_side(value):
+    for sides in ((Field("tags", "size"), Literal(value)), (Literal(value), Field("tags", "size"))):
+        assert bound(filter=Compare("=", *sides)).filter == Compare("=", *sides)
+
+
 def test_a_variable_has_its_literals_typed_and_is_a_number():
     truth = In(STOCK, (Literal("7"),))
     assert bound(variables=(Variable("a", truth),)).variables == (Variable("a", In(STOCK, (Literal(7),))),)

@@ -262,3 +262,18 @@ def test_an_unknown_node_or_index_is_refused():
     for tree in ("x", And(()), TextTerm("nope", "x")):
         with pytest.raises(RequestError):
             reduce_tree(tree, SCHEMA)
+
+
+def test_a_row_without_a_score_has_none_beside_and():
+    rows = [{"id": 1, "size": 1, "like": [1.0, 0.0]}, {"id": 2, "near": [1.0, 0.0], "like": [1.0, 0.0]}]
+    _, found = searcher(rows)
+    plan = SearchPlan("t", And((Or((NEAR, SIZE)), LIKE)), rank=Rank("near"), sort=(SortKey(None, descending=False),))
+    assert [(hit.pk, hit.score) for hit in found.search(plan).hits] == [("2", 1.0), ("1", None)]
+
+
+def test_the_score_is_that_of_the_first_boost_that_found_the_row():
+    rows = [{"id": 1, "size": 1, "near": [0.0, 0.0]}, {"id": 2, "size": 1, "near": [100.0, 0.0]}]
+    _, found = searcher(rows)
+    boosts = [VectorTerm("near", VectorPayload(((at, 0.0),)), n=1) for at in (100.0, *map(float, range(2, 12)))]
+    hits = found.search(SearchPlan("t", RankNode(SIZE, tuple(boosts)))).hits
+    assert {hit.pk: hit.score for hit in hits} == {"1": 4.0, "2": 0.0}
