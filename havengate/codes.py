@@ -22,19 +22,14 @@ class HaCode(IntEnum):
     MULTI_CLUSTERNAME_WITH_DIFFERENT_TABLE = 1004, "ConfigClause: multi cluster names have different table schema."
     OVER_RETURN_HITS_LIMIT = 1005, "ConfigClause: sum of start offset and hits greater than limit."
     UNSUPPORT_RESULT_FORMAT = 1007, "ConfigClause: unsupported result format."
-    PB_MATCHDOCS_FORMAT_IN_PHASE2 = 1008, "ConfigClause: pb matchdocs format can only be used in phase1."
-    PB_MATCHDOCS_FORMAT_WITH_XML = 1009, "ConfigClause: pb matchdocs format can only be used in pb format."
     NULL_QUERY = 1010, "QueryClause: null query."
-    NULL_PHRASE_QUERY = 1011, "QueryClause: null phrase query."
     NO_QUERY_CLAUSE = 1012, "QueryClause: clause not exist."
     INDEX_NOT_EXIST = 1013, "QueryClause: index not exist."
     NUMBER_RANGE_ERROR = 1014, "QueryClause: number range error."
     INDEX_TYPE_INVALID = 1016, "QueryClause: index type not right."
     INDEX_FIELD_INVALID = 1017, "QueryClause: index field not right."
-    SUB_INDEX_NOT_SUPPORT = 1019, "QueryClause: sub index not support"
     FILTER_EXPRESSION_NOT_BOOL = 1020, "FilterClause: expression is not boolean."
     INVALID_REFRESH_ATTRIBUTE = 1021, "SearcherCacheClause: use not exist attribute!"
-    NULL_MULTI_TERM_QUERY = 1022, "QueryClause: invalid term(&|) query."
     SORT_EXPRESSION_TYPE_BOOL = 1030, "SortClause: expression must not be boolean."
     SORT_NO_DESCRIPTION = 1031, "SortClause: sort description not exist."
     SORT_SAME_EXPRESSION = 1032, "SortClause: two sort descriptions with the same expression."
@@ -42,10 +37,6 @@ class HaCode(IntEnum):
     AGG_FUN_EXPR_RESULT_TYPE = 1040, "AggregateClause: agg function expression must not be boolean or string."
     AGG_RANGE_ORDER = 1041, "AggregateClause: aggregate range must ascend."
     AGG_RANGE_TYPE = 1042, "AggregateClause: aggregate range type error."
-    AGG_FUN_NAME = 1043, "AggregateClause: aggregate function name error."
-    AGG_FUN_NOT_SUPPORT = 1044, "Aggregate function is not supported."
-    AGG_FUN_TYPE_NOT_SUPPORT = 1045, "Aggregate function result type is not supported."
-    AGG_TYPE_NOT_SUPPORT = 1046, "Aggregator result type is not supported."
     EMPTY_QUERY_STRING = 1050, "Parse error: Query string is empty."
     QUERY_CLAUSE = 1051, "Query clause error."
     FILTER_CLAUSE = 1052, "Filter clause error."
@@ -72,16 +63,8 @@ class HaCode(IntEnum):
     DISTINCT_DESC_COUNT = 1076, "DistinctClause: Distinct description count error."
     DISTINCT_MAX_ITEM_COUNT = 1077, "DistinctClause: Distinct max_item_count error."
     DISTINCT_UPDATE_TOTAL_HIT_FLAG = 1078, "DistinctClause: Distinct update total hit flag error."
-    AUX_QUERY_CLAUSE = 1079, "Aux Query clause error."
     AUX_FILTER_CLAUSE = 1080, "AuxFilter clause error."
-    NO_AUX_QUERY_CLAUSE = 1081, "AuxQueryClause: clause not exist."
     NO_SCAN_JOIN_CLUSTER_NAME = 1082, "No ScanJoinCluster cannot execute aux query or filter"
-    FETCH_SUMMARY_CLUSTER_NOT_EXIST = 1090, "ConfigClause: Fetch summary cluster does not exist."
-    SUMMARY_CLUSTER_PK_NOT_MATCH = 1091, "ConfigClause: PK index does not match summary cluster."
-    ONLY_SUPPORT_FETCH_SUMMARY_BY_RAWPK = (
-        1092,
-        "ConfigClause: Only support fetch summary in different cluster by rawpk.",
-    )
     ATTRIBUTE_NOT_EXIST = 2000, "attribute not exist."
     EXPRESSION_LR_TYPE_NOT_MATCH = 2001, "left & right expression type not matched."
     EXPRESSION_LR_ALL_CONST_VALUE = 2002, "left & right expression are both const expression."
@@ -90,14 +73,12 @@ class HaCode(IntEnum):
     EXPRESSION_RESULT_UNKNOWN_TYPE = 2006, "unknown expression result type."
     EXPRESSION_WITH_MULTI_VALUE = 2007, "expression with a multi-value field is not supported."
     STRING_EXPRESSION_NOT_SUPPORT = 2008, "string attribute expression is not supported."
-    SYNTAX_EXPRESSION_TYPE_NOT_SUPPORT = 2009, "syntax expression type is not supported."
     BIT_UNSUPPORT_TYPE_ERROR = 2010, "bit expression type is not supported."
     CONST_EXPRESSION_VALUE = 2011, "const value error."
     CLUSTER_CLAUSE = 2013
     CLUSTER_PART_MODE_CONFIG = 2015
     CLUSTER_PART_MODE_NAME = 2017
     CLUSTER_NAME_NOT_EXIST_IN_CLUSTER_CLAUSE = 2019, "ClusterClause: cluster name not exist."
-    HASH_FUNCTION = 2021
     CONFIG_CLAUSE_START_VALUE = 2022
     CONFIG_CLAUSE_HIT_VALUE = 2023
     CONFIG_CLAUSE_RANKSIZE = 2024
@@ -111,8 +92,6 @@ class HaCode(IntEnum):
     CONFIG_CLAUSE_VERSION = 2032
     CONFIG_CLAUSE_TOTALRANKSIZE = 2033
     CONFIG_CLAUSE_TOTALRERANKSIZE = 2034
-    CONFIG_CLAUSE_FETCH_SUMMARY_GROUP = 2035
-    CONFIG_CLAUSE_HIT_SUMMARY_SCHEMA_CACHE_KEY = 2036
     LAYER_CLAUSE = 2040
     LAYER_CLAUSE_ATTRIBUTE_NOT_SEQUENCE = 2041, "attribute is not sequence in layer clause"
     RANGE_LESS_THAN_ZERO = 2042, "layer range or value less than 0"
@@ -130,15 +109,11 @@ class HaCode(IntEnum):
     OPTIMIZER_CLAUSE = 2400
     RANK_SORT_CLAUSE = 2500
     RANK_SORT_CLAUSE_AND_DISTINCT_CLAUSE_CONFLICT = 2501, "multi rank Sort round conflict with first round distinct."
-    FINAL_SORT_INVALID_SORT_NAME = 2600, "undefined sort name in final sort clause."
     FINAL_SORT_PARSE_FAILED = 2601, "parse final sort clause failed."
     LEVEL_CLAUSE = 2700
-    ANALYZER_NOT_EXIST = 3500, "Analyzer not exist."
-    SPECIFIED_ANALYZER_NOT_EXIST = 3501, "Specified Analyzer not exist."
     INVALID_ANALYZER_GRAMMAR = 3502, "error invalid analyzer grammar."
     CONFIG = 5000, "Load config failed."
     SQL_INIT_REQUEST = 8000, "sql request init failed."
-    QRS_NOT_FOUND_CHAIN = 10005, "Not found chain."
     QRS_SUMMARY_LACK = 10010, "Lack of summary."
     QRS_SEARCH_ERROR = 10015, "Qrs search error."
     SEARCH_UNKNOWN = 30001, "Unknown searcher error."

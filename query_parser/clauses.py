@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from havengate.codes import HaCode
-from havengate.errors import RequestError
+from havengate.errors import RequestError, excerpt
 from havengate.types import Span
 from query_parser.nodes import Remark, Text
 
@@ -137,15 +137,14 @@ def split_clauses(text: str, remarks: list[Remark]) -> dict[str, Clause]:
 
 def _clause(text: str, piece: Span) -> Clause:
     equals = text.find("=", piece.start, piece.end)
-    shown = text[piece.start : min(piece.end, piece.start + 40)]
     if equals < 0:
+        shown = excerpt(text[piece.start : piece.end])
         message = f"missing '=' in clause {shown!r}{_hint(text, piece, piece.end)}"
         raise RequestError(message, code=HaCode.KEY_VALUE_PAIR, span=piece)
     name = trimmed(text, piece.start, equals)
     key = text[name.start : name.end]
     if key not in KNOWN:
-        shown = key if len(key) <= 40 else f"{key[:40]}…"  # noqa: PLR2004 - as above
-        message = f"unknown clause {shown!r}{_hint(text, piece, equals)}"
+        message = f"unknown clause {excerpt(key)!r}{_hint(text, piece, equals)}"
         raise RequestError(message, code=HaCode.UNKNOWN_CLAUSE, span=name)
     return Clause(key, piece, trimmed(text, equals + 1, piece.end))
 
