@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -54,7 +54,7 @@ def judge(clause: str, text: str) -> Judged:
     """
     if clause == REQUEST:
         request = parse_request(text)
-        tree = "&&".join(f"{name}={shown}" for name, shown in clause_trees(request))
+        tree = joined_clauses(clause_trees(request))
     elif clause in _SHOWN:
         request = parse_clauses({clause: text})
         tree = _SHOWN[clause](request) or ""
@@ -70,6 +70,11 @@ def clause_trees(request: HaRequest) -> Iterator[tuple[str, str]]:
         shown = _SHOWN[name](request)
         if shown is not None:
             yield name, shown
+
+
+def joined_clauses(texts: Iterable[tuple[str, str]]) -> str:
+    """The request of clauses by name; a blank keeps an ``&`` at a text's end from the cut behind it."""
+    return "&&".join(f"{name}={text} " if text.endswith("&") else f"{name}={text}" for name, text in texts).rstrip(" ")
 
 
 def _config(request: HaRequest) -> str | None:

@@ -173,3 +173,11 @@ def test_a_number_of_a_clause_is_written_as_one_that_is_parsed(value):
 
 def said(request):
     return replace(request, text="", remarks=())
+
+
+def test_a_sign_at_the_end_of_a_clause_is_no_part_of_the_cut_behind_it():
+    text = "rank=rank_hint:+a& && kvpairs=k:v& && query=x && level=second_level_cluster:b&"
+    written = write_request(parse_request(text))
+    assert written == "query='x'&&rank=rank_hint:+a& &&kvpairs=k:v& &&level=second_level_cluster:b&"
+    assert write_request(parse_request(written)) == written
+    assert judge("request", judge("request", text).tree.replace("{default:'x'}", "x")) == judge("request", text)
