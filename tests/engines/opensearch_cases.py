@@ -97,6 +97,7 @@ FILTERS = {
     "not_contains": Not(Contains(Field("s"), Literal("x"))),
     "exists": Exists(Field("is")),
     "exists_is_said_by_a_range": And((Exists(Field("is")), Range(Field("is"), Literal(1)), Exists(Field("s")))),
+    "exists_is_said_by_a_comparison": And((Exists(Field("s")), compare("s", "=", "a"), Exists(Field("is")))),
     "not_exists_or_not_in_a_range": Not(And((Exists(Field("is")), Range(Field("is"), Literal(1))))),
     "exists_map": Exists(Field("m")),
     "exists_key": Exists(Field("m", "color")),

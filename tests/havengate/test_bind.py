@@ -162,6 +162,18 @@ def test_all_conditions_and_expressions_of_a_plan_count_together(plan):
     assert f"more than {MAX_CONDITIONS} parts" in refusal(**plan).message
 
 
+def test_as_many_parts_as_there_may_be_are_taken():
+    assert bound(filter=In(STOCK, (Literal(1),) * (MAX_CONDITIONS - 1))).filter is not None
+
+
+def test_a_literal_beside_arithmetic_has_64_bits_on_either_side():
+    double = Arith("*", STOCK, Literal(2))
+    for sides in ((double, Literal(2**64, HERE)), (Literal(2**64, HERE), double)):
+        error = refusal(filter=Compare("<", *sides))
+        assert (error.code, error.span) == (HaCode.CONST_EXPRESSION_VALUE, HERE)
+        assert bound(filter=Compare("<", *(replace(side, value=2**63) if side != double else side for side in sides)))
+
+
 def test_all_terms_count_together():
     terms = (TextTerm("words", "a"),) * 512 + (NumberTerm("stocks", 1),) * 513
     assert "1025 terms" in refusal(query=Or(terms)).message
