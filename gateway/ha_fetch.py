@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 def fetch_summary(services: Services, request: HaRequest, clause: FetchSummary) -> tuple[SearchResult, Wanted]:
     """The rows that are there; a row asked for twice comes once.
 
-    Raises UnknownTable, RequestError 2081 for anything but raw primary keys, 1004 for a second table, 10010 for a
-    missing row under allow_lack_summary:no, 1002 for too many keys, and what Documents.fetch raises.
+    Raises UnknownTable, RequestError 2081 for anything but raw primary keys, 1004 for a second table, 2000 for
+    an attribute that is no field, 10010 for a missing row under allow_lack_summary:no, 1002 for too many keys, and what
+    Documents.fetch raises.
     """
     keys = [key for _, key in clause.keys]
     if clause.by != "rawpk":
@@ -36,7 +37,7 @@ def fetch_summary(services: Services, request: HaRequest, clause: FetchSummary) 
         raise RequestError(f"{len(keys)} keys, the most is {most}", code=HaCode.KEY_VALUE_PAIR)
     table = _table(services, clause)
     _require_nothing_dropped(request, table)
-    names = tuple(name.text for name in request.attributes)
+    names = _attributes(request, table)
     started = time.perf_counter()
     rows = _rows(services, table, keys, names)
     if not request.config.flag("allow_lack_summary", default=True):
@@ -64,6 +65,16 @@ def _require_nothing_dropped(request: HaRequest, table: TableSpec) -> None:
     for remark in request.remarks if table.settings.strict else ():
         if not remark.engine_takes:
             raise RequestError(f"{remark.text} (this table is strict)", code=remark.code, span=remark.span)
+
+
+def _attributes(request: HaRequest, table: TableSpec) -> tuple[str, ...]:
+    """Virtual attributes are computed by searches alone."""
+    fields = table.schema.fields
+    for name in request.attributes:
+        if name.text not in fields:
+            message = f"no field {excerpt(name.text)!r}; the table has: {', '.join(fields)}"
+            raise RequestError(message, code=HaCode.ATTRIBUTE_NOT_EXIST, span=name.span)
+    return tuple(name.text for name in request.attributes)
 
 
 def _rows(services: Services, table: TableSpec, keys: list[Text], attributes: tuple[str, ...]) -> list[Row]:

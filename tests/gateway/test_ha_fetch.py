@@ -20,7 +20,7 @@ def fetched(services, *keys, by="rawpk", attributes=(), **config):
     pairs = [key.partition(":") for key in keys]
     texts = tuple((name, Text(key, Span(place, place + 1))) for place, (name, _, key) in enumerate(pairs))
     clause = FetchSummary(by, texts)
-    names = tuple(Text(name, Span(0, 0)) for name in attributes)
+    names = tuple(Text(name, Span(place, place)) for place, name in enumerate(attributes))
     request = HaRequest("", Config(config), fetch_summary=clause, attributes=names)
     return fetch_summary(services, request, clause)
 
@@ -38,6 +38,12 @@ def test_the_attribute_clause_adds_vectors_to_the_fields(services):
     result, wanted = fetched(services, "photos:7", attributes=("vector",))
     assert (wanted.attributes, list(result.hits[0].vectors)) == (("vector",), ["vector"])
     assert services.documents.fetched[0][3] == ("id", "title", "cate_id", "vector")
+
+
+def test_an_attribute_that_is_no_field_is_pointed_at(services):
+    with pytest.raises(RequestError, match="the table has: id") as raised:
+        fetched(services, "photos:7", attributes=("id", "nope"))
+    assert (raised.value.code, raised.value.span) == (HaCode.ATTRIBUTE_NOT_EXIST, Span(1, 1))
 
 
 @pytest.mark.parametrize("allow", ["yes", "no"])
