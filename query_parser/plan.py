@@ -181,7 +181,8 @@ def _check_config(request: HaRequest, window: int) -> None:
     config = request.config
     if config.start + config.hit > window:
         message = f"start {config.start} + hit {config.hit} is more than {window}"
-        span = config.spans.get("hit") or config.spans.get("start")
+        first, second = ("start", "hit") if config.start > window else ("hit", "start")
+        span = config.spans.get(first) or config.spans.get(second)
         raise RequestError(message, code=HaCode.OVER_RETURN_HITS_LIMIT, span=span)
     if request.auxiliary is not None:
         message = "aux_query and aux_filter search a joined table, of which there is none"

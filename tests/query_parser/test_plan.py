@@ -162,6 +162,8 @@ def test_clusters_of_the_level_clause_are_tables_of_the_search(error_of, cluster
 def test_start_and_hit_have_a_window(error_of):
     assert plan(f"{WORDS}&&config=start:4990,hit:10").offset == 4990
     assert error_of(f"{WORDS}&&config=start:4999,hit:10")[::2] == ("OVER_RETURN_HITS_LIMIT", "10")
+    assert error_of(f"{WORDS}&&config=start:5001,hit:0")[::2] == ("OVER_RETURN_HITS_LIMIT", "5001")
+    assert error_of(f"{WORDS}&&config=start:4999")[::2] == ("OVER_RETURN_HITS_LIMIT", "4999")
     assert error_of(WORDS, window=9)[0] == "OVER_RETURN_HITS_LIMIT"
 
 
