@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from embedding.batcher import MicroBatcher
-from havengate.errors import HavengateError, ModelError, PictureError
+from havengate.errors import HavengateError, ModelError, Overloaded, PictureError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 InputT = TypeVar("InputT")
+FuturesT = TypeVar("FuturesT", bound="Iterable[Future[Vector]]")
 
 
 class ModelRunner:
@@ -35,16 +37,21 @@ class ModelRunner:
         deadline_s = settings.deadline_ms / 1000
         texts: Callable[[Sequence[str]], Sequence[Vector]] = self._translating(model.embed_texts)
         pictures: Callable[[Sequence[Pixels]], Sequence[Vector]] = self._translating(self._run_pixels)
-        self._texts = MicroBatcher(f"embed-texts-{name}", texts, size, deadline_s)
-        self._pictures = MicroBatcher(f"embed-pictures-{name}", pictures, size, deadline_s)
+        self._timeout_s = settings.timeout_s
+        self._texts = MicroBatcher(f"embed-texts-{name}", texts, size, deadline_s, settings.queue)
+        self._pictures = MicroBatcher(f"embed-pictures-{name}", pictures, size, deadline_s, settings.queue)
 
     def embed_text(self, text: str) -> Vector:
-        """One text -> read-only float32 [dimension]."""
-        (future,) = self._texts.submit([text])
-        # A row of the batch would keep the whole batch in memory for as long as it is remembered.
-        vector = future.result().copy()
+        """One text -> read-only float32 [dimension]. Raises Overloaded."""
+        (vector,) = self.embed_texts([text])
         vector.setflags(write=False)
         return vector
+
+    def embed_texts(self, texts: Sequence[str]) -> list[Vector]:
+        """Texts -> float32 [dimension] each. Raises Overloaded when that many cannot wait, or wait too long."""
+        with _giving_up(self._texts.submit(texts)) as futures:
+            # A row of the batch would keep the whole batch in memory for as long as it is remembered.
+            return [self._result(future).copy() for future in futures]
 
     def prepare(self, picture: Image) -> Pixels:
         """A picture -> pixels, in the caller's thread. Raises PictureError when it cannot be read."""
@@ -57,18 +64,44 @@ class ModelRunner:
         """Prepared pictures -> [pictures, dimension]. The model works on the first while the next is prepared.
 
         At most one batch of theirs is queued at a time, so that a caller with thousands takes little memory and
-        lets a caller with one picture in between.
+        lets a caller with one picture in between. Raises Overloaded where not even one can wait.
         """
         import numpy as np
 
         rows: list[Vector] = []
         queued: deque[Future[Vector]] = deque()
-        for item in pixels:
-            if len(queued) == self._size:
-                rows.append(queued.popleft().result())
-            queued += self._pictures.submit([item])
-        rows += [future.result() for future in queued]
+        with _giving_up(queued):
+            for item in pixels:
+                while not self._queued(item, queued):
+                    rows.append(self._result(queued.popleft()))
+            while queued:
+                rows.append(self._result(queued.popleft()))
         return np.array(rows, np.float32).reshape(len(rows), self.model.dimension)
+
+    def _queued(self, item: Pixels, queued: deque[Future[Vector]]) -> bool:
+        """Queues one picture; not while its caller has to take a result first."""
+        if len(queued) == self._size:
+            return False
+        try:
+            queued += self._pictures.submit([item])
+        except Overloaded:
+            # Who has some in the queue waits for them; who has none is turned away.
+            if not queued:
+                raise
+            return False
+        return True
+
+    def _result(self, future: Future[Vector]) -> Vector:
+        try:
+            return future.result(self._timeout_s)
+        except TimeoutError as error:
+            # A model may raise one, too.
+            if future.done():
+                raise
+            future.cancel()
+            raise Overloaded(
+                f"model {self._name!r} gave no vector in {self._timeout_s:g} s; try again later"
+            ) from error
 
     def warm_up(self) -> None:
         """Runs each tower once: the first run allocates and compiles."""
@@ -99,3 +132,14 @@ class ModelRunner:
                 raise ModelError(f"model {self._name!r} cannot embed: {error}") from error
 
         return run
+
+
+@contextmanager
+def _giving_up(futures: FuturesT) -> Iterator[FuturesT]:
+    """What is still in ``futures`` when its caller fails gives its place in the queue to others."""
+    try:
+        yield futures
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
