@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL.Image import Image
 
+    from embedding.catalogue import ModelCard
     from embedding.protocol import Model
     from havengate.settings import EmbeddingSettings
     from havengate.types import Fingerprint, Vector
@@ -35,6 +36,7 @@ class EmbeddingService:
         self._settings = settings
         self._loaders = dict(loaders or {})
         self._slots: dict[str, _Slot] = {}
+        self._cards: dict[str, ModelCard] = {}
         self._fingerprints: dict[str, Fingerprint] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -46,14 +48,14 @@ class EmbeddingService:
             return self._runner(model).model.fingerprint
         # Computing it reads and hashes files; every search asks for it.
         if model not in self._fingerprints:
-            self._fingerprints[model] = catalogue.find_card(model).fingerprint()
+            self._fingerprints[model] = self._card(model).fingerprint()
         return self._fingerprints[model]
 
     def dimension(self, model: str) -> int:
         """Length of the model's vectors. Loads nothing for a model of the catalogue."""
         if model in self._loaders:
             return self._runner(model).model.dimension
-        return catalogue.find_card(model).dimension
+        return self._card(model).dimension
 
     def embed_text(self, model: str, text: str) -> Vector:
         """One text -> read-only float32 [dimension] of unit length."""
@@ -97,8 +99,14 @@ class EmbeddingService:
         for slot in slots:
             slot.close()
 
+    def _card(self, model: str) -> ModelCard:
+        # The catalogue is files, and every search asks for it.
+        if model not in self._cards:
+            self._cards[model] = catalogue.find_card(model, self._settings)
+        return self._cards[model]
+
     def _runner(self, model: str) -> ModelRunner:
-        load = self._loaders.get(model) or catalogue.find_card(model).load
+        load = self._loaders.get(model) or self._card(model).load
         with self._lock:
             if self._closed:
                 raise ModelError(f"model {model!r}: the embedding service is closed")

@@ -224,14 +224,16 @@ def test_names_of_a_stand_in_model_are_its_own(service, fake):
 
 
 @pytest.mark.parametrize("name", ["clip", "clip_ecom"])
-def test_models_of_later_versions_are_refused_by_name(service, name):
-    for call in (service.fingerprint, service.dimension, lambda model: service.embed_text(model, "a")):
-        with pytest.raises(ModelError, match=f"'{name}' is not in this version yet; use 'builtin'"):
+def test_a_model_without_weights_says_the_command_that_fetches_them(make_service, tmp_path, name):
+    service = make_service(lambda _: FakeModel(), models_dir=tmp_path)
+    assert service.dimension(name) == 512
+    for call in (service.fingerprint, lambda model: service.embed_text(model, "a")):
+        with pytest.raises(ModelError, match=f"'{name}': its weights are not here: `havengate models pull {name}`"):
             call(name)
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones(service):
-    with pytest.raises(ModelError, match="unknown model 'resnet'; models of this version: builtin"):
+    with pytest.raises(ModelError, match="unknown model 'resnet'; the catalogue has: builtin, clip"):
         service.embed_pictures("resnet", [])
 
 
