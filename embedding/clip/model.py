@@ -33,14 +33,14 @@ class ClipModel:
     ) -> None:
         self.dimension = files.dimension
         self.fingerprint = fingerprint(files, runtime)
-        self._recipe = preprocess.read_recipe(files.picture, files.preprocessing)
+        self.recipe = preprocess.read_recipe(files.picture, files.preprocessing)
         self._precision = runtime.precision
         self._reader = reader
         self._picture = picture
         self._text = text
 
     def prepare(self, picture: Image) -> npt.NDArray[np.uint8]:
-        return preprocess.prepare(self._recipe, picture)
+        return preprocess.prepare(self.recipe, picture)
 
     def embed_pictures(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         return self._finite(self._picture(pixels))
