@@ -8,6 +8,7 @@ endif
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+CLIP_STAMP := .venv/.installed-clip
 
 ifeq ($(filter embedded opensearch,$(ENGINE)),)
 $(error ENGINE is embedded or opensearch, not '$(ENGINE)')
@@ -23,18 +24,18 @@ demo: $(STAMP)
 serve: $(STAMP)
 	$(SERVER) sh -c '$(BIN)/havengate demo --tables-only && exec $(BIN)/havengate serve --port $(PORT)'
 
-test: $(STAMP)
+test: $(CLIP_STAMP)
 	$(BIN)/python -m pytest
 
 # Naming a server's version makes missing Java or Maven a failure instead of a skip.
-test-long: $(STAMP) test-opensearch-3
+test-long: $(CLIP_STAMP) test-opensearch-3
 	HAVENGATE_TEST_OPENSEARCH_VERSION=2.19.6 $(BIN)/python -m pytest -m long
 
 # The engine's tests on the newest server (needs a JDK 21 or newer).
 test-opensearch-3: $(STAMP)
 	HAVENGATE_TEST_OPENSEARCH_VERSION=3.6.0 $(BIN)/python -m pytest tests/engines tests/e2e/test_opensearch.py tests/e2e/test_opensearch_faults.py
 
-check: $(STAMP)
+check: $(CLIP_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -58,3 +59,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev,opensearch]'
 	@touch $(STAMP)
+
+# torch is 5 GB with CUDA: for the tests and whoever asks for it, never for the demo.
+$(CLIP_STAMP): $(STAMP)
+	@echo "installing the clip extra into .venv (once; about 6 GB)"
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev,opensearch,clip,clip-test]'
+	@touch $(CLIP_STAMP)

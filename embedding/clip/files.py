@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from embedding.entry import Preprocessing, TextKind
 
 WEIGHTS = "model.safetensors"
-_INDEX = "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -51,19 +50,14 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     return content
 
 
-def weight_files(folder: Path) -> tuple[Path, ...]:
-    """The folder's safetensors files: one, or those that an index names.
+def weight_file(folder: Path) -> Path:
+    """The folder's safetensors file.
 
-    Raises ModelError where one is missing, and where there is a pickle instead: loading one runs what is in it.
+    Raises ModelError where it is missing, or where there is a pickle instead: loading one runs what is in it.
     """
-    if (folder / _INDEX).is_file():
-        names = sorted(set(read_json(folder, _INDEX).get("weight_map", {}).values()))
-    else:
-        names = [WEIGHTS]
-    missing = [name for name in names if not (folder / name).is_file()]
-    if not missing:
-        return tuple(folder / name for name in names)
-    says = f"{folder}: {', '.join(missing)} is missing"
+    if (folder / WEIGHTS).is_file():
+        return folder / WEIGHTS
+    says = f"{folder}: {WEIGHTS} is missing"
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
         says += (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedding.clip.files import read_json
 from havengate.errors import ModelError, PictureError
@@ -28,6 +28,8 @@ _SIDE = 224
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _STD = (0.26862954, 0.26130258, 0.27577711)
 _BICUBIC = 3
+_LONGEST = 8
+"""Crops that a side is resized to at most."""
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 
 
@@ -57,20 +59,41 @@ class Recipe:
 def prepare(recipe: Recipe, picture: Image) -> npt.NDArray[np.uint8]:
     """An RGB picture -> uint8 [crop height, crop width, 3].
 
-    Only what the crop shows is resized, with the coefficients of the whole: a picture of 1 x 50,000,000 pixels never
-    becomes one of 224 x 11,200,000,000. Raises PictureError for a picture that is not RGB.
+    Of a very long picture only the middle is resized, with the coefficients of the whole: 1 x 50,000,000 pixels never
+    become 224 x 11,200,000,000. Raises PictureError for a picture that is not RGB.
     """
     import numpy as np
     from PIL.Image import Resampling
 
     if picture.mode != "RGB":
         raise PictureError(f"the model takes RGB pictures, this one is {picture.mode}")
-    width, height = _resized(recipe, picture.size)
-    rows, columns = recipe.crop
-    left, right = _middle(picture.width, width, columns)
-    top, bottom = _middle(picture.height, height, rows)
-    shown = picture.resize((columns, rows), Resampling(recipe.resample), (left, top, right, bottom))
-    return np.asarray(shown, dtype=np.uint8)
+    sides = [
+        _window(*side) for side in zip(picture.size, _resized(recipe, picture.size), recipe.crop[::-1], strict=True)
+    ]
+    (left, right), (top, bottom) = (side.source for side in sides)
+    width, height = (side.length for side in sides)
+    shown = picture.resize((width, height), Resampling(recipe.resample), (left, top, right, bottom))
+    (x, columns), (y, rows) = ((side.first, side.crop) for side in sides)
+    return np.asarray(shown.crop((x, y, x + columns, y + rows)), dtype=np.uint8)
+
+
+class _Window(NamedTuple):
+    """Along one side: what of the source is resized to how many pixels, and the crop's first of them and number."""
+
+    source: tuple[float, float]
+    length: int
+    first: int
+    crop: int
+
+
+def _window(source: int, resized: int, crop: int) -> _Window:
+    # Pillow picks the order of its two passes by the shape, and the order moves grey levels; so the crop alone
+    # would not do.
+    length = min(resized, _LONGEST * crop)
+    first = (resized - length) // 2
+    scale = source / resized
+    middle = (resized - crop) // 2 - first
+    return _Window((first * scale, min(source, (first + length) * scale)), length, middle, crop)
 
 
 def _resized(recipe: Recipe, size: tuple[int, int]) -> tuple[int, int]:
@@ -81,12 +104,6 @@ def _resized(recipe: Recipe, size: tuple[int, int]) -> tuple[int, int]:
     if width <= height:
         return recipe.short, int(recipe.short * height / width)
     return int(recipe.short * width / height), recipe.short
-
-
-def _middle(source: int, resized: int, crop: int) -> tuple[float, float]:
-    """Where the middle ``crop`` pixels of the resized side lie in the source."""
-    first = (resized - crop) // 2
-    return first * source / resized, min(source, (first + crop) * source / resized)
 
 
 def read_recipe(folder: Path, given: Preprocessing | None = None) -> Recipe:

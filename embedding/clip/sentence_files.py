@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embedding.clip.files import read_json, weight_files
+from embedding.clip.files import read_json, weight_file
 from havengate.errors import ModelError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read_dense(folder: Path) -> tuple[torch.Tensor, torch.Tensor | None]:
     config = read_json(dense, "config.json")
     if config.get("activation_function", _IDENTITY) != _IDENTITY:
         raise ModelError(f"{dense}: activation {config['activation_function']} is not in this version")
-    tensors = load_file(weight_files(dense)[0])
+    tensors = load_file(weight_file(dense))
     wanted = ("linear.weight", "linear.bias") if config.get("bias", True) else ("linear.weight",)
     missing = [name for name in wanted if name not in tensors]
     if missing:

@@ -99,12 +99,8 @@ def _clip_tokenizer(folder: Path) -> Tokenizer:
         ]
     )
     tokenizer.add_special_tokens([_START, _END])
-    tokenizer.post_processor = processors.RobertaProcessing(
-        sep=(_END, tokenizer.token_to_id(_END)),
-        cls=(_START, tokenizer.token_to_id(_START)),
-        trim_offsets=False,
-        add_prefix_space=False,
-    )
+    end, start = (tokenizer.token_to_id(token) or 0 for token in (_END, _START))
+    tokenizer.post_processor = processors.RobertaProcessing((_END, end), (_START, start), False, False)
     return tokenizer
 
 

@@ -14,7 +14,7 @@ from transformers import CLIPTextModelWithProjection, CLIPVisionModelWithProject
 from transformers.utils import logging
 
 from embedding.clip import sentence_files
-from embedding.clip.files import read_json, weight_files
+from embedding.clip.files import read_json, weight_file
 from havengate.errors import ModelError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _sentence_tower(folder: Path) -> SentenceTower:
 
 def _pretrained(network: type[Any], folder: Path, what: str) -> Any:
     """A network with all of its weights from the folder's safetensors files, in 32-bit floats, or ModelError."""
-    weight_files(folder)
+    weight_file(folder)
     read_json(folder, "config.json")
     # A library's progress bars and advice do not belong into a server's log.
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
