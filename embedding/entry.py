@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Literal
 
@@ -11,26 +12,25 @@ Family = Literal["builtin", "clip"]
 TextKind = Literal["clip", "multilingual"]
 
 PICTURE = "picture"
-_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-CLIP_FILES = (
+_SHARED = (
     "config.json",
     "model.safetensors",
-    *_TOKENIZER,
-    "vocab.json",
-    "merges.txt",
-    "preprocessor_config.json",
+    "model.safetensors.index.json",
+    "model-*-of-*.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
 )
-"""Files of a CLIP repository that are fetched where there are such: both towers, tokenizer, preprocessing."""
+CLIP_FILES = (*_SHARED, "vocab.json", "merges.txt", "preprocessor_config.json")
+"""Files of a CLIP repository that are taken where there are such: both towers, tokenizer, preprocessing."""
 MULTILINGUAL_FILES = (
-    "config.json",
-    "model.safetensors",
-    *_TOKENIZER,
+    *_SHARED,
     "vocab.txt",
     "modules.json",
     "sentence_bert_config.json",
-    "1_Pooling/config.json",
-    "2_Dense/config.json",
-    "2_Dense/model.safetensors",
+    "*_Pooling/config.json",
+    "*_Dense/config.json",
+    "*_Dense/model.safetensors",
 )
 """The same of a sentence-transformers repository: DistilBERT, mean pooling, a dense layer."""
 FILES: Mapping[TextKind, tuple[str, ...]] = MappingProxyType({"clip": CLIP_FILES, "multilingual": MULTILINGUAL_FILES})
@@ -47,14 +47,9 @@ class Part:
     revision: str = "main"
     kind: TextKind = "clip"
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        return FILES[self.kind]
-
-    @property
-    def weights(self) -> tuple[str, ...]:
-        """The files without which there is no model; safetensors, never a pickle."""
-        return tuple(name for name in self.files if name.endswith(".safetensors"))
+    def takes(self, name: str) -> bool:
+        """Whether a file of the repository is one that the model is made of. A pickle never is."""
+        return any(fnmatchcase(name, pattern) for pattern in FILES[self.kind])
 
 
 @dataclass(frozen=True, slots=True)

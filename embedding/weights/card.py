@@ -21,17 +21,19 @@ CONVERTED = "openvino"
 def fingerprint(entry: ModelEntry, settings: EmbeddingSettings) -> Fingerprint:
     """Reads lock.json and the preprocessing. Raises ModelError with the command where the weights are not here."""
     files = clip_files(entry, settings)
-    from embedding.clip import identity, runtime
+    from embedding.clip.identity import fingerprint as of_files
+    from embedding.clip.runtime import resolve
 
-    return identity.fingerprint(files, runtime.resolve(settings))
+    return of_files(files, resolve(settings))
 
 
 def load(entry: ModelEntry, settings: EmbeddingSettings) -> Model:
     """Raises ModelError with the command where the weights, or the packages that run them, are not here."""
     files = clip_files(entry, settings)
-    from embedding.clip import model, runtime
+    from embedding.clip.model import load_clip
+    from embedding.clip.runtime import resolve
 
-    return model.load_clip(files, runtime.resolve(settings))
+    return load_clip(files, resolve(settings))
 
 
 def clip_files(entry: ModelEntry, settings: EmbeddingSettings) -> ClipFiles:

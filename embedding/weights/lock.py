@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -39,8 +40,9 @@ class LockedPart:
 
     @property
     def content(self) -> str:
-        """The first 16 digits of the weights' hash: what tells two contents apart."""
-        return self.files["model.safetensors"].sha256[:16]
+        """Half a hash over those of the weights: what tells two contents apart."""
+        weights = sorted((name, record.sha256) for name, record in self.files.items() if name.endswith(".safetensors"))
+        return hashlib.sha256(json.dumps(weights).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

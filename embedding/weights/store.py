@@ -47,7 +47,11 @@ class ModelStore:
 
     def lock(self) -> Lock | None:
         """None before the first pull is complete. Raises ModelError for a file that cannot be read."""
-        return read_lock(self.lock_file)
+        try:
+            return read_lock(self.lock_file)
+        except ModelError as error:
+            again = f"`havengate models pull {self.entry.name} --accept` begins anew"
+            raise ModelError(f"{error.message} ({again})") from error
 
     def state(self) -> State:
         """By names and sizes: takes no time. ``damage`` looks at every byte."""

@@ -1,24 +1,16 @@
 import pytest
+from hub_double import HubDouble
+from pulls import PICTURES, TEXTS, Place, clip_files, sentence_files
 
 
-@pytest.fixture(scope="session")
-def clip_folder(tmp_path_factory):
-    """A small CLIP as openai publishes it: vocab.json and merges.txt, an end token that config.json does not know."""
-    from clip_folders import save_clip
-
-    return save_clip(tmp_path_factory.mktemp("clip"))
-
-
-@pytest.fixture(scope="session")
-def clip_json_folder(tmp_path_factory):
-    """A small CLIP as transformers saves it now."""
-    from clip_folders import save_clip
-
-    return save_clip(tmp_path_factory.mktemp("clip-json"), seed=3, legacy_end=False, tokenizer_json=True)
+@pytest.fixture
+def hub():
+    with HubDouble() as double:
+        double.put(PICTURES, clip_files())
+        double.put(TEXTS, sentence_files())
+        yield double
 
 
-@pytest.fixture(scope="session")
-def multilingual_folder(tmp_path_factory):
-    from clip_folders import save_multilingual
-
-    return save_multilingual(tmp_path_factory.mktemp("multilingual"))
+@pytest.fixture
+def place(hub, tmp_path):
+    return Place(hub, tmp_path / "models")
