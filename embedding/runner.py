@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
     from embedding.protocol import Model
     from havengate.settings import EmbeddingSettings
-    from havengate.types import Vector
+    from havengate.types import Fingerprint, Vector
 
     Pixels = npt.NDArray[np.uint8]
 
 InputT = TypeVar("InputT")
-FuturesT = TypeVar("FuturesT", bound="Iterable[Future[Vector]]")
 
 
 class ModelRunner:
@@ -41,24 +40,21 @@ class ModelRunner:
         self._texts = MicroBatcher(f"embed-texts-{name}", texts, size, deadline_s, settings.queue)
         self._pictures = MicroBatcher(f"embed-pictures-{name}", pictures, size, deadline_s, settings.queue)
 
-    def embed_text(self, text: str) -> Vector:
-        """One text -> read-only float32 [dimension]. Raises Overloaded."""
-        (vector,) = self.embed_texts([text])
-        vector.setflags(write=False)
-        return vector
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return self.model.fingerprint
 
-    def embed_texts(self, texts: Sequence[str]) -> list[Vector]:
-        """Texts -> float32 [dimension] each. Raises Overloaded when that many cannot wait, or wait too long."""
-        with _giving_up(self._texts.submit(texts)) as futures:
-            # A row of the batch would keep the whole batch in memory for as long as it is remembered.
-            return [self._result(future).copy() for future in futures]
+    @property
+    def dimension(self) -> int:
+        return self.model.dimension
+
+    def embed_texts(self, texts: Iterable[str]) -> npt.NDArray[np.float32]:
+        """Texts -> [texts, dimension]. Raises as ``embed_pixels``."""
+        return self._through(self._texts, texts)
 
     def prepare(self, picture: Image) -> Pixels:
         """A picture -> pixels, in the caller's thread. Raises PictureError when it cannot be read."""
-        try:
-            return self.model.prepare(picture)
-        except (OSError, ValueError) as error:
-            raise PictureError(f"the picture cannot be read: {error}") from error
+        return prepared(self.model.prepare, picture)
 
     def embed_pixels(self, pixels: Iterable[Pixels]) -> npt.NDArray[np.float32]:
         """Prepared pictures -> [pictures, dimension]. The model works on the first while the next is prepared.
@@ -66,24 +62,27 @@ class ModelRunner:
         At most one batch of theirs is queued at a time, so that a caller with thousands takes little memory and
         lets a caller with one picture in between. Raises Overloaded where not even one can wait.
         """
+        return self._through(self._pictures, pixels)
+
+    def _through(self, batcher: MicroBatcher[InputT], items: Iterable[InputT]) -> npt.NDArray[np.float32]:
         import numpy as np
 
         rows: list[Vector] = []
         queued: deque[Future[Vector]] = deque()
         with _giving_up(queued):
-            for item in pixels:
-                while not self._queued(item, queued):
+            for item in items:
+                while not self._queued(batcher, item, queued):
                     rows.append(self._result(queued.popleft()))
             while queued:
                 rows.append(self._result(queued.popleft()))
-        return np.array(rows, np.float32).reshape(len(rows), self.model.dimension)
+        return np.array(rows, np.float32).reshape(len(rows), self.dimension)
 
-    def _queued(self, item: Pixels, queued: deque[Future[Vector]]) -> bool:
-        """Queues one picture; not while its caller has to take a result first."""
+    def _queued(self, batcher: MicroBatcher[InputT], item: InputT, queued: deque[Future[Vector]]) -> bool:
+        """Queues one item; not while its caller has to take a result first."""
         if len(queued) == self._size:
             return False
         try:
-            queued += self._pictures.submit([item])
+            queued += batcher.submit([item])
         except Overloaded:
             # Who has some in the queue waits for them; who has none is turned away.
             if not queued:
@@ -107,7 +106,7 @@ class ModelRunner:
         """Runs each tower once: the first run allocates and compiles."""
         from PIL import Image
 
-        self.embed_text("warm-up")
+        self.embed_texts(["warm-up"])
         self.embed_pixels([self.prepare(Image.new("RGB", (1, 1)))])
 
     def close(self) -> None:
@@ -135,11 +134,19 @@ class ModelRunner:
 
 
 @contextmanager
-def _giving_up(futures: FuturesT) -> Iterator[FuturesT]:
-    """What is still in ``futures`` when its caller fails gives its place in the queue to others."""
+def _giving_up(queued: Iterable[Future[Vector]]) -> Iterator[None]:
+    """What is still queued when its caller fails gives its place to others."""
     try:
-        yield futures
+        yield
     except BaseException:
-        for future in futures:
+        for future in queued:
             future.cancel()
         raise
+
+
+def prepared(prepare: Callable[[Image], Pixels], picture: Image) -> Pixels:
+    """What ``prepare`` makes of a picture. Raises PictureError when the picture cannot be read."""
+    try:
+        return prepare(picture)
+    except (OSError, ValueError) as error:
+        raise PictureError(f"the picture cannot be read: {error}") from error

@@ -12,7 +12,7 @@ from havengate.cli.common import printable
 from havengate.cli.data import ingest, schema, table
 from havengate.cli.generations import change, generations, rollback
 from havengate.cli.query import explain, parse, search
-from havengate.cli.server import config, demo, doctor, serve, user
+from havengate.cli.server import config, demo, doctor, embed_server, serve, user
 from havengate.errors import HavengateError
 
 NOT_RUN = 2
@@ -33,7 +33,7 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (config, demo, doctor, explain, ingest, parse, schema, search, serve, table, user):
+for command in (config, demo, doctor, embed_server, explain, ingest, parse, schema, search, serve, table, user):
     cli.add_command(command)
 for command in (change, generations, rollback):
     table.add_command(command)
