@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedding.clip.files import read_json
@@ -71,6 +72,11 @@ def prepare(recipe: Recipe, picture: Image) -> npt.NDArray[np.uint8]:
         _window(*side) for side in zip(picture.size, _resized(recipe, picture.size), recipe.crop[::-1], strict=True)
     ]
     (left, right), (top, bottom) = (side.source for side in sides)
+    if (left, top, right, bottom) != (0, 0, *picture.size):
+        # Pillow picks the order of its passes, which moves grey levels, by the sizes of source and result alone.
+        x, y = int(left), int(top)
+        picture = picture.crop((x, y, ceil(right), ceil(bottom)))
+        left, top, right, bottom = left - x, top - y, right - x, bottom - y
     width, height = (side.length for side in sides)
     shown = picture.resize((width, height), Resampling(recipe.resample), (left, top, right, bottom))
     (x, columns), (y, rows) = ((side.first, side.crop) for side in sides)
@@ -87,13 +93,10 @@ class _Window(NamedTuple):
 
 
 def _window(source: int, resized: int, crop: int) -> _Window:
-    # Pillow picks the order of its two passes by the shape, and the order moves grey levels; so the crop alone
-    # would not do.
     length = min(resized, _LONGEST * crop)
     first = (resized - length) // 2
     scale = source / resized
-    middle = (resized - crop) // 2 - first
-    return _Window((first * scale, min(source, (first + length) * scale)), length, middle, crop)
+    return _Window((first * scale, min(source, (first + length) * scale)), length, (resized - crop) // 2 - first, crop)
 
 
 def _resized(recipe: Recipe, size: tuple[int, int]) -> tuple[int, int]:
