@@ -24,12 +24,14 @@ BUILTIN = "builtin"
 class ModelCard:
     """``fingerprint`` takes milliseconds, ``load`` a second and more.
 
-    Both raise ModelError with the command that helps where the model's weights are not here.
+    Both raise ModelError with the command that helps where the model's weights are not here. ``runtime`` names what
+    would run it here, as the second part of a fingerprint does, or what is missing for that.
     """
 
     entry: ModelEntry
     fingerprint: Callable[[], Fingerprint]
     load: Callable[[EmbeddingSettings], Model]
+    runtime: Callable[[], str]
 
     @property
     def dimension(self) -> int:
@@ -94,7 +96,7 @@ def _chosen(entry: ModelEntry, settings: EmbeddingSettings) -> ModelEntry:
 def _builtin(entry: ModelEntry) -> ModelCard:
     from embedding.builtin import identity
 
-    return ModelCard(entry, identity.fingerprint, _load_builtin)
+    return ModelCard(entry, identity.fingerprint, _load_builtin, lambda: identity.fingerprint().numerics)
 
 
 def _load_builtin(settings: EmbeddingSettings) -> Model:
@@ -106,4 +108,9 @@ def _load_builtin(settings: EmbeddingSettings) -> Model:
 def _clip(entry: ModelEntry, settings: EmbeddingSettings) -> ModelCard:
     from embedding.weights import card
 
-    return ModelCard(entry, lambda: card.fingerprint(entry, settings), lambda given: card.load(entry, given))
+    return ModelCard(
+        entry,
+        fingerprint=lambda: card.fingerprint(entry, settings),
+        load=lambda given: card.load(entry, given),
+        runtime=lambda: card.runtime(settings),
+    )

@@ -21,7 +21,7 @@ _SHARED = (
     "tokenizer_config.json",
     "special_tokens_map.json",
 )
-CLIP_FILES = (*_SHARED, "vocab.json", "merges.txt", "preprocessor_config.json")
+CLIP_FILES = (*_SHARED, "vocab.json", "merges.txt", "preprocessor_config.json", "processor_config.json")
 """Files of a CLIP repository that are taken where there are such: both towers, tokenizer, preprocessing."""
 MULTILINGUAL_FILES = (
     *_SHARED,

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,20 +27,27 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Findings in the order of a start: Python, users, data folder, the engine's cluster, tables, models."""
+    """Findings in the order of a start: Python, users, data folder, the engine's cluster, tables, their models."""
     yield Finding("python", True, sys.version.split()[0])
+    needed: set[str] = set()
     checks: list[tuple[str, Callable[[Settings], str]]] = [
         ("users", _users),
         ("data folder", _folder),
         *([("cluster", _cluster)] if settings.engine.kind == "opensearch" else []),
-        ("tables", _tables),
+        ("tables", lambda given: _tables(given, needed)),
         ("model builtin", _builtin),
     ]
     for what, check in checks:
-        try:
-            yield Finding(what, True, check(settings))
-        except (HavengateError, OSError, ImportError) as error:
-            yield Finding(what, False, str(error))
+        yield _found(what, check, settings)
+    for name in sorted(needed - {"builtin"}):
+        yield _found(f"model {name}", partial(_model, name), settings)
+
+
+def _found(what: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return Finding(what, True, check(settings))
+    except (HavengateError, OSError, ImportError) as error:
+        return Finding(what, False, str(error))
 
 
 def _users(settings: Settings) -> str:
@@ -69,13 +77,15 @@ def _cluster(settings: Settings) -> str:
         return engine.examine()
 
 
-def _tables(settings: Settings) -> str:
+def _tables(settings: Settings, needed: set[str]) -> str:
+    """Adds the models that the tables need."""
     from havengate.services import services
 
     if settings.engine.kind == "embedded" and not Path(settings.data_dir).exists():
         return "none yet: `havengate demo` makes two"
     try:
         with services(settings) as opened:
+            needed |= opened.models()
             rows = {name: opened.engine.stats(name).rows for name in opened.tables.names()}
     except DataFolderBusy as busy:
         return f"not looked at: {busy}"
@@ -91,3 +101,14 @@ def _builtin(settings: Settings) -> str:
     finally:
         service.close()
     return f"loads, {len(vector)} dimensions, {service.fingerprint('builtin').space}"
+
+
+def _model(name: str, settings: Settings) -> str:
+    from embedding.catalogue import find_card
+    from embedding.weights.store import open_store
+
+    card = find_card(name, settings.embedding)
+    space = card.fingerprint().space
+    return (
+        f"ready, {open_store(settings.embedding.models_dir, card.entry).size() / 1e6:.1f} MB, {card.runtime()}, {space}"
+    )

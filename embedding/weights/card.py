@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from embedding.entry import PICTURE
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from havengate.types import Fingerprint
 
 CONVERTED = "openvino"
+_PACKAGES = ("tokenizers", "torch", "transformers")
 
 
 def fingerprint(entry: ModelEntry, settings: EmbeddingSettings) -> Fingerprint:
@@ -34,6 +36,15 @@ def load(entry: ModelEntry, settings: EmbeddingSettings) -> Model:
     from embedding.clip.runtime import resolve
 
     return load_clip(files, resolve(settings))
+
+
+def runtime(settings: EmbeddingSettings) -> str:
+    """What would run a CLIP model here, or which packages are missing. Raises ModelError for settings that clash."""
+    from embedding.clip.runtime import resolve
+
+    if any(find_spec(package) is None for package in _PACKAGES):
+        return "none: pip install 'havengate[clip]'"
+    return resolve(settings).numerics
 
 
 def clip_files(entry: ModelEntry, settings: EmbeddingSettings) -> ClipFiles:

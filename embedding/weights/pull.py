@@ -65,7 +65,7 @@ def pull(store: ModelStore, source: Source, bar: Bar, *, accept: bool = False) -
             return _compared(store, lock, source)
         held = {} if lock is None else lock.parts
         wanted = {name: _wanted(store, name, part, source, held.get(name)) for name, part in store.entry.parts.items()}
-        _require_room(store, wanted)
+        require_room(store, wanted)
         begin(store, wanted)
         progress = bar(sum(each.size for each in wanted.values()))
         parts = {name: collect(store, name, each, source, progress) for name, each in wanted.items()}
@@ -142,7 +142,8 @@ def _refusal(store: ModelStore, part: Part, held: LockedPart, what: str) -> Mode
     )
 
 
-def _require_room(store: ModelStore, wanted: dict[str, Wanted]) -> None:
+def require_room(store: ModelStore, wanted: dict[str, Wanted]) -> None:
+    """Raises ModelError where the disk cannot take what is still missing."""
     needed, free = missing_bytes(store, wanted), shutil.disk_usage(store.folder).free
     if free < needed + _ROOM:
         raise ModelError(

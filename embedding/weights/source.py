@@ -61,34 +61,52 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PlainFolder:
+    """One repository's files in a folder. With ``link`` they stay there and are only pointed to."""
+
+    folder: Path
+    commit: str = ""
+    link: bool = False
+
+    def look(self, part: Part, commit: str = "") -> Listing:  # noqa: ARG002  (a folder has the one commit)
+        files = {path.relative_to(self.folder).as_posix(): path for path in sorted(self.folder.rglob("*"))}
+        found = {name: path for name, path in files.items() if path.is_file()}
+        return Listing(self.commit, {name: _announced(path, part.takes(name)) for name, path in found.items()})
+
+    def fetch(self, part: Part, commit: str, name: str, target: Path, progress: Progress) -> None:  # noqa: ARG002
+        file, begun = self.folder / name, target.stat().st_size if target.exists() else 0
+        target.unlink(missing_ok=True)
+        try:
+            if self.link:
+                target.symlink_to(file.resolve())
+            else:
+                shutil.copyfile(file, target)
+        except OSError as error:
+            raise ModelError(f"{file} cannot be copied: {error.strerror or error}") from error
+        progress(target.stat().st_size - begun)
+
+
+@dataclass(frozen=True, slots=True)
 class FolderSource:
     """A folder with repositories as ``OWNER/NAME``, or as the hub's own client keeps them in its cache."""
 
     folder: Path
 
-    def look(self, part: Part, commit: str = "") -> Listing:  # noqa: ARG002  (a folder has the one commit)
-        found, held = self._find(part)
-        names = {file.relative_to(found).as_posix(): file for file in sorted(found.rglob("*")) if file.is_file()}
-        return Listing(held, {name: _announced(file, part.takes(name)) for name, file in names.items()})
+    def look(self, part: Part, commit: str = "") -> Listing:
+        return self._find(part).look(part, commit)
 
-    def fetch(self, part: Part, commit: str, name: str, target: Path, progress: Progress) -> None:  # noqa: ARG002
-        found, _ = self._find(part)
-        begun = target.stat().st_size if target.exists() else 0
-        try:
-            shutil.copyfile(found / name, target)
-        except OSError as error:
-            raise ModelError(f"{found / name} cannot be copied: {error.strerror or error}") from error
-        progress(target.stat().st_size - begun)
+    def fetch(self, part: Part, commit: str, name: str, target: Path, progress: Progress) -> None:
+        self._find(part).fetch(part, commit, name, target, progress)
 
-    def _find(self, part: Part) -> tuple[Path, str]:
+    def _find(self, part: Part) -> PlainFolder:
         plain = self.folder / part.repository
         if plain.is_dir():
-            return plain, ""
+            return PlainFolder(plain)
         cached = self.folder / f"models--{part.repository.replace('/', '--')}"
         reference = cached / "refs" / part.revision
         commit = reference.read_text().strip() if reference.is_file() else part.revision
         if (cached / "snapshots" / commit).is_dir():
-            return cached / "snapshots" / commit, commit
+            return PlainFolder(cached / "snapshots" / commit, commit)
         raise ModelError(f"HAVENGATE_EMBEDDING__OFFLINE: {self.folder} has no folder {part.repository}")
 
 
