@@ -48,8 +48,8 @@ class Part:
     kind: TextKind = "clip"
 
     def takes(self, name: str) -> bool:
-        """Whether a file of the repository is one that the model is made of. A pickle never is."""
-        return any(fnmatchcase(name, pattern) for pattern in FILES[self.kind])
+        """Whether a file of the repository is one that the model is made of. A pickle never is, nor a way out of it."""
+        return ".." not in name.split("/") and any(fnmatchcase(name, pattern) for pattern in FILES[self.kind])
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,10 @@ class EmbeddingService:
         """What rows made with this model record. Loads nothing for a model of the catalogue."""
         if model in self._loaders or self._server is not None:
             return self._runner(model).fingerprint
+        slot = self._slots.get(model)
+        if slot is not None and slot.runner is not None:
+            # Its files may have been replaced since: what is in memory makes the vectors.
+            return slot.runner.fingerprint
         # Computing it reads and hashes files; every search asks for it.
         if model not in self._fingerprints:
             self._fingerprints[model] = self._card(model).fingerprint()

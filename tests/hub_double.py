@@ -12,8 +12,9 @@ LARGE = 10_000
 class HubDouble:
     """``repositories`` maps owner/name to revisions, those to files. Large files are redirected to another host.
 
-    ``breaks`` holds how many bytes each of the next answers of large files gets before the connection breaks,
-    ``statuses`` what the next answers are instead, ``stall`` a size after which large answers wait for ``go_on``.
+    ``breaks`` holds how many bytes each of the next answers of large files gets before the connection breaks;
+    ``statuses`` what the next answers are instead, ``expired`` those of the other host; ``stall`` a size after which
+    large answers wait for ``go_on``.
     """
 
     def __init__(self):
@@ -22,6 +23,7 @@ class HubDouble:
         self.requests = []
         self.breaks = []
         self.statuses = []
+        self.expired = []
         self.ranges = True
         self.blobs = True
         self.tampered = set()
@@ -87,6 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self.refuse(403, "GatedRepo")
         if path.startswith("/api/models/"):
             return self.listing(path.removeprefix("/api/models/"))
+        if path.startswith("/cdn/") and hub.expired:
+            return self.refuse(hub.expired.pop(0))
         if path.startswith("/cdn/"):
             return self.file(path.removeprefix("/cdn/"))
         return self.resolve(path)

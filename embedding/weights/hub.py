@@ -52,7 +52,7 @@ class Hub:
                 with self._open(url) as answer:
                     return _listing(json.loads(answer.read(_MOST_JSON)))
             except (*_TRANSPORT, ValueError, KeyError, TypeError, AttributeError) as error:
-                if attempt == _RETRIES - 1 or not _transient(error):
+                if attempt == _RETRIES - 1 or not self._transient(error):
                     self._refuse(error, part)
                 time.sleep(self._pause_s * 2**attempt)
         raise AssertionError  # the last attempt returns or raises
@@ -67,7 +67,7 @@ class Hub:
             except _TRANSPORT as error:
                 # Only attempts that bring nothing count: a bad line may break many times in a large file.
                 failures = 0 if _length(target) > before else failures + 1
-                if failures == _RETRIES or not _transient(error):
+                if failures == _RETRIES or not self._transient(error):
                     self._refuse(error, part, name)
                 time.sleep(self._pause_s * 2**failures)
 
@@ -117,7 +117,19 @@ class Hub:
             ) from error
         raise ModelError(f"{what}: {self._endpoint} does not answer as a model hub: {error!r}") from error
 
+    def _transient(self, error: Exception) -> bool:
+        if isinstance(error, HTTPError):
+            # Another host's address is given out anew with every attempt; an old one expires.
+            return error.code == _TOO_MANY or error.code >= _SERVER or self._foreign(error)
+        return isinstance(error, _TRANSPORT)
+
+    def _foreign(self, error: HTTPError) -> bool:
+        return urlsplit(error.url).netloc != urlsplit(self._endpoint).netloc
+
     def _say(self, error: HTTPError, part: Part) -> str:
+        kept = "what has arrived is kept, run the command again later"
+        if self._foreign(error):
+            return f"{urlsplit(error.url).netloc} answers {error.code} {error.reason}; {kept}"
         reason = error.headers.get("X-Error-Code", "")
         revision = f"{part.revision!r} is no revision of it (HAVENGATE_EMBEDDING__REVISIONS names another)"
         token = "HAVENGATE_EMBEDDING__HUB_TOKEN"  # noqa: S105  (the name of a setting)
@@ -128,7 +140,6 @@ class Hub:
             return revision
         if error.code in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.NOT_FOUND):
             return f"{self._endpoint} has no such repository or file, or it is private ({token})"
-        kept = "what has arrived is kept, run the command again later"
         return f"{self._endpoint} answers {error.code} {error.reason}; {kept}"
 
 
@@ -152,12 +163,6 @@ def _listing(content: dict[str, Any]) -> Listing:
             git_hash=None if large else file.get("blobId"),
         )
     return Listing(content["sha"], files)
-
-
-def _transient(error: Exception) -> bool:
-    if isinstance(error, HTTPError):
-        return error.code == _TOO_MANY or error.code >= _SERVER
-    return isinstance(error, _TRANSPORT)
 
 
 def _continues(answer: http.client.HTTPResponse, begun: int) -> bool:

@@ -117,7 +117,11 @@ def _compared(store: ModelStore, lock: Lock, source: Source) -> Pulled:
             return Pulled(lock, changed=False, note=error.message)
         if changed := _changed_files(store, name, part, held, listing):
             raise _refusal(store, part, held, f"{listing.commit[:12]} with other content ({', '.join(changed)})")
-        parts[name] = replace(held, repository=part.repository, revision=part.revision)
+        if part.revision != held.revision:
+            parts[name] = replace(held, revision=part.revision, commit=listing.commit)
+    if parts != lock.parts:
+        lock = replace(lock, parts=parts)
+        store.write_lock(lock)
     return Pulled(lock, changed=False)
 
 

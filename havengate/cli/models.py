@@ -26,8 +26,8 @@ def models() -> None:
     """Fetch, add, list, check and remove the models that make vectors.
 
     `builtin` comes with the packages. `clip` and `clip_ecom` need the packages of the extra clip
-    (pip install 'havengate[clip]') and their weights, about a gigabyte each, which `models pull` fetches from a model
-    hub, a mirror (HAVENGATE_EMBEDDING__HUB) or a folder (HAVENGATE_EMBEDDING__OFFLINE).
+    (pip install 'havengate[clip]') and their weights, 0.6 to 1.2 GB, which `models pull` fetches from a model hub, a
+    mirror (HAVENGATE_EMBEDDING__HUB) or a folder (HAVENGATE_EMBEDDING__OFFLINE).
 
     Example: havengate models pull clip
     """

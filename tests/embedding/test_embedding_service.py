@@ -2,15 +2,19 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 import pytest
 from fake_model import FakeModel, colour_vector, text_vector
 from PIL import Image
 
+from embedding.catalogue import ModelCard
+from embedding.entry import ModelEntry
 from embedding.service import EmbeddingService
 from havengate.errors import ModelError, PictureError
 from havengate.settings import EmbeddingSettings
+from havengate.types import Fingerprint
 
 
 @pytest.fixture
@@ -221,6 +225,16 @@ def test_closing_ends_the_threads_and_refuses_calls(make_service, fake):
 def test_names_of_a_stand_in_model_are_its_own(service, fake):
     assert service.fingerprint("fake") == fake.fingerprint
     assert service.dimension("fake") == 4
+
+
+def test_the_fingerprint_of_a_loaded_model_is_that_of_what_is_in_memory(monkeypatch, fake):
+    entry = ModelEntry("pulled", "clip", 4, "MIT")
+    card = ModelCard(entry, lambda: Fingerprint("of the files", "f32"), lambda _: fake, lambda: "none")
+    monkeypatch.setattr("embedding.catalogue.find_card", lambda _name, _settings: card)
+    with closing(EmbeddingService(EmbeddingSettings())) as service:
+        assert service.fingerprint("pulled").space == "of the files"
+        service.warm_up(["pulled"])
+        assert service.fingerprint("pulled") == fake.fingerprint
 
 
 @pytest.mark.parametrize("name", ["clip", "clip_ecom"])

@@ -32,6 +32,25 @@ def test_later_pulls_hold_to_the_first(place, hub):
     assert [name for name, _ in hub.fetched()] == ["model.safetensors"]
 
 
+def test_another_revision_with_the_same_content_is_taken_down(place, hub):
+    place.pull()
+    commit = hub.put(PICTURES, clip_files() | {"README.md": b"pinned"}, "v1")
+    assert not place.pull(revisions=f"{PICTURES}=v1").changed
+    held = place.store().lock().parts["picture"]
+    assert (held.revision, held.commit) == ("v1", commit)
+    hub.put(PICTURES, clip_files(seed=5), "v2")
+    with pytest.raises(ModelError, match=r"'v2' is now .* with other content"):
+        place.pull(revisions=f"{PICTURES}=v2")
+
+
+def test_a_damaged_model_of_another_revision_is_not_mended_with_it(place, hub):
+    place.pull()
+    hub.put(PICTURES, clip_files(seed=5), "v2")
+    (place.folder / "clip/picture/config.json").unlink()
+    with pytest.raises(ModelError, match="'v2' is now another revision or repository"):
+        place.pull(revisions=f"{PICTURES}=v2")
+
+
 def test_another_small_file_is_other_content_too(place, hub):
     place.pull()
     hub.put(PICTURES, clip_files() | {"preprocessor_config.json": b"[]"})

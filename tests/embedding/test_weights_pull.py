@@ -161,7 +161,24 @@ def test_a_hub_that_is_busy_is_asked_again(place, hub):
     assert place.pull().changed
     hub.statuses = [(503,)] * 4
     with pytest.raises(ModelError, match="answers 503"):
+        place.pull(accept=True)
+
+
+def test_an_address_that_expired_is_asked_for_again(place, hub):
+    hub.expired = [403, 404]
+    assert place.pull().changed
+    hub.put("patrickjohncyh/fashion-clip", clip_files())
+    hub.expired = [403] * 4
+    with pytest.raises(ModelError, match=r"localhost:\d+ answers 403"):
         place.pull("clip_ecom")
+
+
+def test_a_repository_cannot_write_beside_its_folder(place, hub, tmp_path):
+    names = ("../../../x_Dense/config.json", "model-/../../../../y-of-z.safetensors")
+    hub.put(TEXTS, sentence_files() | dict.fromkeys(names, b"{}"))
+    place.pull()
+    assert not [path for path in tmp_path.rglob("*") if "x_Dense" in str(path) or "y-of" in path.name]
+    assert not set(names) & place.store().lock().parts["text-multilingual"].files.keys()
 
 
 def test_the_token_goes_to_the_hub_and_to_nobody_else(place, hub):
