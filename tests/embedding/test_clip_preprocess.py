@@ -45,6 +45,12 @@ def photo(size):
         return picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)
 
 
+def grainy(picture):
+    """As a camera's sensor makes it; a photo that was only enlarged has nothing to lose."""
+    grain = np.random.default_rng(2).integers(-8, 9, (picture.height, picture.width, 3), dtype=np.int16)
+    return Image.fromarray((np.asarray(picture) + grain).clip(0, 255).astype(np.uint8))
+
+
 def noise(size):
     return Image.fromarray(np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
 
