@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from embedding import catalogue
+from embedding.crop.cropper import Cropper
 from embedding.preparation import describe_preparation
 from embedding.remote.runner import RemoteRunner
 from embedding.remote.server import ModelServer
@@ -47,6 +48,7 @@ class EmbeddingService:
         self._closed = False
         self._texts = TextCache(settings.text_cache)
         self._server = ModelServer(settings) if settings.url else None
+        self._cropper = Cropper(settings.detector, settings.threads)
 
     def fingerprint(self, model: str) -> Fingerprint:
         """What rows made with this model record. Loads nothing for a model of the catalogue."""
@@ -87,6 +89,13 @@ class EmbeddingService:
         """RGB pictures of any size -> float32 [pictures, dimension], rows of unit length in the same order."""
         runner = self._runner(model)
         return runner.embed_pixels(runner.prepare(picture) for picture in pictures)
+
+    def crop_main_object(self, picture: Image) -> Image:
+        """The square around a picture's main object, or its middle square without ``settings.detector``.
+
+        Happens in this process also where the model does not. Raises ModelError where the detector cannot be used.
+        """
+        return self._cropper.crop_main_object(picture)
 
     def prepare(self, model: str, picture: Image) -> npt.NDArray[np.uint8]:
         """The small pixels of one picture, so that a caller with many need not hold them all at full size.
