@@ -151,3 +151,46 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, content):
 def test_a_picture_that_is_not_rgb_is_refused():
     with pytest.raises(PictureError, match="RGBA"):
         Cropper(None, 1).crop_main_object(Image.new("RGBA", (4, 4)))
+
+
+def field(number, value):
+    """One field of a protobuf message, which is what an ONNX file is."""
+    if isinstance(value, int):
+        return bytes([number << 3]) + varint(value)
+    body = value.encode() if isinstance(value, str) else value
+    return bytes([number << 3 | 2]) + varint(len(body)) + body
+
+
+def varint(value):
+    low = value & 0x7F
+    return bytes([low]) if value == low else bytes([low | 0x80]) + varint(value >> 7)
+
+
+def onnx_value(name, shape):
+    sides = b"".join(field(1, field(1, side)) for side in shape)
+    return field(1, name) + field(2, field(1, field(1, 1) + field(2, sides)))
+
+
+def onnx_node(kind, inputs, output):
+    return field(1, b"".join(field(1, name) for name in inputs) + field(2, output) + field(4, kind))
+
+
+def onnx_detector(row):
+    """Answers with one row, whatever it sees."""
+    numbers = np.array(row, np.float32)
+    tensors = {"zero": np.zeros_like(numbers), "row": numbers}
+    graph = onnx_node("GlobalMaxPool", ["picture"], "most") + onnx_node("ReduceMax", ["most"], "one")
+    graph += onnx_node("Mul", ["one", "zero"], "none") + onnx_node("Add", ["none", "row"], "objects")
+    graph += field(2, "one-object")
+    for name, values in tensors.items():
+        sides = b"".join(field(1, side) for side in values.shape)
+        graph += field(5, sides + field(2, 1) + field(8, name) + field(9, values.tobytes()))
+    graph += field(11, onnx_value("picture", (1, 3, SIDE, SIDE))) + field(12, onnx_value("objects", numbers.shape))
+    return field(1, 8) + field(7, graph) + field(8, field(2, 13))
+
+
+def test_an_onnx_file_is_a_detector_too(tmp_path):
+    file = tmp_path / "detector.onnx"
+    file.write_bytes(onnx_detector([[[[16, 16, 32, 32, 0.9, 0]]]]))
+    found = Cropper(file, 1).crop_main_object(scene((640, 640), (160, 160, 320, 320)))
+    assert found.getcolors() == [(160 * 160, (255, 0, 0))]
