@@ -102,7 +102,7 @@ def _builtin(entry: ModelEntry) -> ModelCard:
 def _load_builtin(settings: EmbeddingSettings) -> Model:
     from embedding.builtin.model import BuiltinModel
 
-    return BuiltinModel(settings.threads)
+    return BuiltinModel(settings.threads or 1)
 
 
 def _clip(entry: ModelEntry, settings: EmbeddingSettings) -> ModelCard:

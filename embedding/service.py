@@ -48,7 +48,7 @@ class EmbeddingService:
         self._closed = False
         self._texts = TextCache(settings.text_cache)
         self._server = ModelServer(settings) if settings.url else None
-        self._cropper = Cropper(settings.detector, settings.threads)
+        self._cropper = Cropper(settings.detector, settings.threads or 1)
 
     def fingerprint(self, model: str) -> Fingerprint:
         """What rows made with this model record. Loads nothing for a model of the catalogue."""

@@ -92,7 +92,9 @@ class EmbeddingSettings(_Group):
     batch: int = Field(16, ge=1, le=64, description="most texts or pictures that go through a model at once")
     deadline_ms: float = Field(3.0, ge=0, description="how long the first of a micro-batch waits for others")
     text_cache: int = Field(10_000, ge=0, description="texts whose vectors are remembered")
-    threads: int = Field(1, ge=1, description="inference threads per model")
+    threads: int = Field(
+        0, ge=0, description="inference threads per model; 0: one, and for the pictures of CLIP as many as cores"
+    )
     queue: int = Field(256, ge=1, description="texts or pictures that wait for a model at most; more are told to retry")
     runtime: Literal["auto", "openvino", "torch"] = Field(
         "auto", description="what runs CLIP models; auto is torch where there is a CUDA device, else openvino"

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 class OpenVinoTower:
     """A compiled graph. Calls from several threads are served one after the other."""
 
-    def __init__(self, graph: Path, runtime: RuntimeSettings) -> None:
+    def __init__(self, graph: Path, runtime: RuntimeSettings, threads: int) -> None:
         config = {
             # The CPU plugin silently takes bf16 where it has it; the fingerprint says which it is.
             "INFERENCE_PRECISION_HINT": runtime.precision,
-            "INFERENCE_NUM_THREADS": runtime.threads,
+            "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
             # Pinned threads of two processes would share one core while others are idle.
             "ENABLE_CPU_PINNING": False,
@@ -45,4 +45,7 @@ class OpenVinoTower:
 def load_towers(files: ClipFiles, recipe: Recipe, runtime: RuntimeSettings) -> tuple[OpenVinoTower, OpenVinoTower]:
     """The picture tower and the text tower; converts them where the cache has them not. Raises ModelError."""
     graphs = converted(files, recipe)
-    return OpenVinoTower(graphs.picture, runtime), OpenVinoTower(graphs.text, runtime)
+    return (
+        OpenVinoTower(graphs.picture, runtime, runtime.threads),
+        OpenVinoTower(graphs.text, runtime, runtime.text_threads),
+    )

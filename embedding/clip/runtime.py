@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from embedding.cores import usable_cores
 from havengate.errors import ModelError
 
 if TYPE_CHECKING:
@@ -23,12 +24,16 @@ _BF16 = frozenset({"amx_bf16", "avx512_bf16"})
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSettings:
-    """``threads`` are those of one tower's inference on a CPU."""
+    """``threads`` are those of the picture tower's inference on a CPU, ``text_threads`` those of the text tower's.
+
+    A short text is a matter of memory, not of arithmetic: more threads help it little, and hurt it on busy cores.
+    """
 
     kind: RuntimeKind
     device: Device
     precision: Precision
     threads: int
+    text_threads: int = 1
 
     @property
     def numerics(self) -> str:
@@ -50,7 +55,7 @@ def resolve(settings: EmbeddingSettings) -> RuntimeSettings:
     precision: Precision = settings.precision if settings.precision != "auto" else _precision(kind, device)
     if precision == "f16" and device == "cpu":
         raise ModelError("HAVENGATE_EMBEDDING__PRECISION=f16 needs a CUDA device; a CPU computes in f32 or bf16")
-    return RuntimeSettings(kind, device, precision, settings.threads)
+    return RuntimeSettings(kind, device, precision, settings.threads or usable_cores(), settings.threads or 1)
 
 
 def cpu_has_bf16() -> bool:
