@@ -106,3 +106,9 @@ def multilingual_folder(tmp_path_factory):
     from clip_folders import save_multilingual
 
     return save_multilingual(tmp_path_factory.mktemp("multilingual"))
+
+
+@pytest.fixture(scope="session")
+def clip_graphs(tmp_path_factory):
+    """One cache of converted towers for all tests: converting takes longer than all else."""
+    return tmp_path_factory.mktemp("converted")

@@ -37,16 +37,13 @@ def photos():
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("converted")
-
-
-@pytest.fixture(scope="module")
-def files(clip_folder, clip_json_folder, multilingual_folder, cache):
+def files(clip_folder, clip_json_folder, multilingual_folder, clip_graphs):
     return {
-        "clip": ClipFiles(clip_folder, clip_folder, "clip", 512, "clip@1", "clip@1", cache),
-        "json": ClipFiles(clip_json_folder, clip_json_folder, "clip", 512, "json@1", "json@1", cache),
-        "multilingual": ClipFiles(clip_folder, multilingual_folder, "multilingual", 512, "clip@1", "multi@1", cache),
+        "clip": ClipFiles(clip_folder, clip_folder, "clip", 512, "clip@1", "clip@1", clip_graphs),
+        "json": ClipFiles(clip_json_folder, clip_json_folder, "clip", 512, "json@1", "json@1", clip_graphs),
+        "multilingual": ClipFiles(
+            clip_folder, multilingual_folder, "multilingual", 512, "clip@1", "multilingual@1", clip_graphs
+        ),
     }
 
 
@@ -164,7 +161,7 @@ def test_no_texts_are_no_rows(load, runtime):
     assert load("clip", runtime, "f32").embed_texts([]).shape == (0, 512)
 
 
-def test_a_converted_model_is_served_without_torch(load, files, cache):
+def test_a_converted_model_is_served_without_torch(load, files):
     wanted = load("multilingual", "openvino", "f32").embed_texts(["red shoes"])[0]
     code = (
         "import sys\n"
@@ -173,7 +170,7 @@ def test_a_converted_model_is_served_without_torch(load, files, cache):
         "from embedding.clip.model import load_clip\n"
         "from embedding.clip.runtime import RuntimeSettings\n"
         f"files = ClipFiles(Path({str(files['multilingual'].picture)!r}), Path({str(files['multilingual'].text)!r}),\n"
-        f"    'multilingual', 512, 'clip@1', 'multi@1', Path({str(cache)!r}))\n"
+        f"    'multilingual', 512, 'clip@1', 'multilingual@1', Path({str(files['multilingual'].cache)!r}))\n"
         "model = load_clip(files, RuntimeSettings('openvino', 'cpu', 'f32', 1))\n"
         "print(sorted({'torch', 'transformers', 'safetensors'} & sys.modules.keys()))\n"
         "print(float(model.embed_texts(['red shoes'])[0][0]))\n"
@@ -184,10 +181,10 @@ def test_a_converted_model_is_served_without_torch(load, files, cache):
     assert float(number) == pytest.approx(float(wanted[0]), abs=1e-6)
 
 
-def test_towers_that_models_share_are_converted_once(load, cache):
+def test_towers_that_models_share_are_converted_once(load, clip_graphs):
     for kind in ("clip", "json", "multilingual"):
         load(kind, "openvino", "f32")
         load(kind, "openvino", "bf16")
     # Two picture towers; two text towers of CLIP and the multilingual one.
-    assert len(list(cache.glob("f32-*/tower.xml"))) == 5
-    assert not list(cache.glob(".partial"))
+    assert len(list(clip_graphs.glob("f32-*/tower.xml"))) == 5
+    assert not list(clip_graphs.glob(".partial"))
