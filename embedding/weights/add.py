@@ -37,7 +37,10 @@ def describe_folder(path: Path, name: str, licence: str, taken: Collection[str])
     if name in taken:
         raise ModelError(f"model {name!r} is there already; `havengate models list` shows all")
     part = Part(f"local/{name}")
-    found = needed_files(part, PlainFolder(path).look(part))
+    try:
+        found = needed_files(part, PlainFolder(path).look(part))
+    except ModelError as error:
+        raise ModelError(f"{path}: {error.message}") from error
     if "tokenizer.json" not in found and not {"vocab.json", "merges.txt"} <= found.keys():
         raise ModelError(f"{path} has no tokenizer: tokenizer.json, or vocab.json and merges.txt")
     dimension = _dimension(path / "config.json")

@@ -36,10 +36,12 @@ def needed_files(part: Part, listing: Listing) -> dict[str, Announced]:
 
 
 def _say(part: Part, listing: Listing, missing: Iterable[str]) -> str:
-    at = f" ({listing.commit[:12]})" if listing.commit else ""
-    says = f"{part.repository} at {part.revision!r}{at} has no {', '.join(missing)}"
+    at = f" at {part.revision!r} ({listing.commit[:12]})" if listing.commit else ""
+    says = f"{part.repository}{at} has no {', '.join(missing)}"
     pickles = [name for name in listing.files if any(fnmatchcase(name, pattern) for pattern in _PICKLES)]
     if pickles and any(name.endswith(WEIGHTS) for name in missing):
         says += f", only {', '.join(pickles)}, which can run code and is not taken"
+    if not listing.commit:
+        return says
     choose = f"HAVENGATE_EMBEDDING__REVISIONS={part.repository}=REVISION"
     return f"{says}. {choose} chooses another branch, commit or refs/pr/N of the repository"
