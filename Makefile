@@ -16,7 +16,7 @@ endif
 # A server that lives as long as the command behind this, its data in the data folder (needs Java 17 and Maven).
 SERVER := $(if $(filter opensearch,$(ENGINE)),PYTHONPATH=tests $(BIN)/python -m opensearch_server "$$HAVENGATE_DATA_DIR")
 
-.PHONY: demo serve test test-long test-opensearch-3 check bench print-data-dir clean
+.PHONY: demo serve test test-long test-opensearch-3 check bench bench-embed print-data-dir clean
 
 demo: $(STAMP)
 	$(SERVER) $(BIN)/havengate demo
@@ -44,6 +44,10 @@ check: $(CLIP_STAMP)
 bench: $(STAMP)
 	$(BIN)/python bench/gateway_overhead.py
 	$(BIN)/python bench/engine.py
+
+# CLIP with random weights of the real size. DEVICE=cuda on a machine with a GPU.
+bench-embed: $(CLIP_STAMP)
+	$(BIN)/python bench/embed.py $(if $(DEVICE),--device $(DEVICE))
 
 print-data-dir:
 	@printf '%s\n' "$$HAVENGATE_DATA_DIR"

@@ -114,9 +114,11 @@ def test_vectors_are_those_of_transformers(load, references, photos, kind, numer
         assert rows.dtype == np.float32
         assert rows.shape == wanted.shape
         assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-5)
-        assert cosines(rows, wanted).min() >= (0.999999 if numerics in EXACT else 0.9995)
+        # Measured in bf16: .99994 with weights as large as transformers makes them, .9993 with five times that.
+        rounded = 0.9999 if kind == "json" else 0.999
+        assert cosines(rows, wanted).min() >= (0.999999 if numerics in EXACT else rounded)
         # Otherwise any row would pass for any other.
-        assert cosines(wanted[0], wanted[1:]).max() < 0.999
+        assert cosines(wanted[0], wanted[1:]).max() < 0.99
 
 
 @pytest.mark.parametrize("kind", ["clip", "multilingual"])
@@ -131,9 +133,9 @@ def test_alone_and_among_31_others_a_vector_is_the_same(load, noise, kind, runti
 
 
 def test_openvino_runs_in_the_precision_and_threads_of_the_settings(files):
-    for precision, threads in (("f32", 2), ("bf16", 1)):
-        model = load_clip(files["clip"], RuntimeSettings("openvino", "cpu", precision, threads))
-        for tower in (model._picture, model._text):
+    for precision, of_pictures, of_texts in (("f32", 2, 1), ("bf16", 1, 2)):
+        model = load_clip(files["clip"], RuntimeSettings("openvino", "cpu", precision, of_pictures, of_texts))
+        for tower, threads in ((model._picture, of_pictures), (model._text, of_texts)):
             compiled = tower._request.get_compiled_model()
             assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == precision
             assert compiled.get_property("INFERENCE_NUM_THREADS") == threads
