@@ -113,9 +113,10 @@ class EmbeddingService:
         return describe_preparation(self._local(model).model)
 
     def warm_up(self, models: Iterable[str]) -> None:
-        """Loads models now instead of at the first request."""
+        """Loads models now instead of at the first request; not those of a server, which has loaded its own."""
         for model in models:
-            self._runner(model)
+            if self._server is None or model in self._loaders:
+                self._local(model)
 
     def ready(self, models: Collection[str]) -> bool:
         """Whether each of these models is loaded and has run once, and the server that has it answers now."""

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from havengate.errors import DataFolderBusy, HavengateError
+from havengate.errors import DataFolderBusy, HavengateError, ModelAway
 
 if TYPE_CHECKING:
     from havengate.settings import Settings
@@ -35,10 +35,13 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("data folder", _folder),
         *([("cluster", _cluster)] if settings.engine.kind == "opensearch" else []),
         ("tables", lambda given: _tables(given, needed)),
-        ("model builtin", _builtin),
     ]
     for what, check in checks:
         yield _found(what, check, settings)
+    if settings.embedding.url:
+        yield _found("model server", partial(_model_server, sorted(needed)), settings)
+        return
+    yield _found("model builtin", _builtin, settings)
     for name in sorted(needed - {"builtin"}):
         yield _found(f"model {name}", partial(_model, name), settings)
 
@@ -90,6 +93,19 @@ def _tables(settings: Settings, needed: set[str]) -> str:
     except DataFolderBusy as busy:
         return f"not looked at: {busy}"
     return ", ".join(f"{name} ({count} rows)" for name, count in rows.items()) or "none"
+
+
+def _model_server(needed: list[str], settings: Settings) -> str:
+    from embedding.service import EmbeddingService
+
+    service = EmbeddingService(settings.embedding)
+    try:
+        spaces = [f"{name}: {service.fingerprint(name).space}" for name in needed]
+        if not service.ready(needed):
+            raise ModelAway(f"the model server at {settings.embedding.url} does not answer, or not as one")
+    finally:
+        service.close()
+    return f"{settings.embedding.url} answers; {'; '.join(spaces) or 'no table needs a model'}"
 
 
 def _builtin(settings: Settings) -> str:

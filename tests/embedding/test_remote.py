@@ -11,8 +11,9 @@ from PIL import Image
 
 from embedding.service import EmbeddingService
 from gateway.auth import hash_password
+from havengate.doctor import examine
 from havengate.errors import ModelAway, ModelError, Overloaded, PictureError
-from havengate.settings import EmbeddingSettings
+from havengate.settings import EmbeddingSettings, Settings
 
 NAME = "colour"
 PICTURES = [Image.new("RGB", (9 + n, 5), (n, 2 * n, 255 - n)) for n in range(40)]
@@ -103,15 +104,6 @@ def test_a_server_that_comes_back_is_used_again_without_a_new_start_of_the_gatew
     site.start(RecipeModel())
     assert remote.embed_text(NAME, "blue")[2] == 1
     assert remote.ready([NAME])
-
-
-def test_a_kept_connection_that_the_server_closed_costs_no_caller_an_error(site, ask):
-    site.start(RecipeModel())
-    remote = ask(site.url)
-    remote.embed_text(NAME, "red")
-    site.stop()
-    site.start(RecipeModel())
-    assert remote.embed_text(NAME, "blue")[2] == 1
 
 
 def test_a_server_that_comes_back_with_another_model_gives_no_vectors_of_the_other_space(site, ask):
@@ -241,3 +233,24 @@ def test_a_closed_service_asks_nobody(site, ask):
     remote.close()
     with pytest.raises(ModelError, match="closed"):
         remote.embed_text(NAME, "blue")
+
+
+def test_the_doctor_asks_the_server_instead_of_looking_for_weights(site, tmp_path):
+    site.start(RecipeModel())
+    settings = Settings(data_dir=tmp_path / "none", embedding={"url": site.url})
+    findings = {finding.what: finding for finding in examine(settings)}
+    assert findings["model server"].ok
+    assert not any(what.startswith("model builtin") for what in findings)
+    site.stop()
+    (finding,) = [finding for finding in examine(settings) if finding.what == "model server"]
+    assert not finding.ok
+    assert site.url in finding.detail
+
+
+def test_a_gateway_starts_before_its_server(site, ask):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        site.port = probe.getsockname()[1]
+    remote = ask(site.url)
+    remote.warm_up([NAME])
+    site.start(RecipeModel())
+    assert remote.ready([NAME])
