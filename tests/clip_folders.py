@@ -1,6 +1,7 @@
 """Small CLIP models as real Hugging Face folders: random weights, the vocabulary of openai/CLIP, 512 dimensions.
 
-Initial weights are larger than in training, so that attention matters and inputs have clearly different vectors.
+Weights are larger than transformers makes them by default (``scale``), so that attention matters and inputs have
+clearly different vectors.
 """
 
 import functools
@@ -43,11 +44,11 @@ def clip_vocabulary():
     return {token: number for number, token in enumerate(tokens)}, merges
 
 
-def save_clip(folder, *, seed=0, legacy_end=True, tokenizer_json=False, dimension=DIMENSION):
+def save_clip(folder, *, seed=0, legacy_end=True, tokenizer_json=False, dimension=DIMENSION, scale=5.0):
     """Both towers with tokenizer and preprocessing, as openai/clip-vit-base-patch32 has them."""
     folder.mkdir(parents=True, exist_ok=True)
     ends = {"bos_token_id": 0, "eos_token_id": 2} if legacy_end else {"bos_token_id": 49406, "eos_token_id": 49407}
-    common = _SMALL | {"projection_dim": dimension, "initializer_factor": 5.0}
+    common = _SMALL | {"projection_dim": dimension, "initializer_factor": scale}
     config = CLIPConfig(
         text_config=CLIPTextConfig(**common, **ends, vocab_size=49408).to_dict(),
         vision_config=CLIPVisionConfig(**common, image_size=SIDE, patch_size=16).to_dict(),

@@ -94,10 +94,10 @@ def clip_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def clip_json_folder(tmp_path_factory):
-    """A small CLIP as transformers saves it now."""
+    """A small CLIP as transformers makes and saves it now."""
     from clip_folders import save_clip
 
-    return save_clip(tmp_path_factory.mktemp("clip-json"), seed=3, legacy_end=False, tokenizer_json=True)
+    return save_clip(tmp_path_factory.mktemp("clip-json"), seed=3, legacy_end=False, tokenizer_json=True, scale=1.0)
 
 
 @pytest.fixture(scope="session")
