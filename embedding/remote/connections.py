@@ -6,7 +6,7 @@ import ssl
 import threading
 from base64 import b64encode
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTP_PORT, HTTPS_PORT, HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -43,8 +43,10 @@ class Connections:
     def __init__(self, settings: EmbeddingSettings) -> None:
         url = urlsplit(settings.url)
         self.url = settings.url
-        self._host, self._port, self._prefix = url.hostname or "", url.port, url.path.rstrip("/")
         self._tls = ssl.create_default_context() if url.scheme == "https" else None
+        # Named always: http.client would read the end of a bare IPv6 address as one.
+        self._port = url.port or (HTTP_PORT if self._tls is None else HTTPS_PORT)
+        self._host, self._prefix = url.hostname or "", url.path.rstrip("/")
         self._timeout_s = settings.timeout_s
         self._headers = _credentials(settings)
         self._idle: list[HTTPConnection] = []

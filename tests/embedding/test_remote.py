@@ -9,6 +9,9 @@ import pytest
 from model_site import ModelSite, RecipeModel
 from PIL import Image
 
+from embedding.clip.files import ClipFiles
+from embedding.clip.model import load_clip
+from embedding.clip.runtime import RuntimeSettings
 from embedding.service import EmbeddingService
 from gateway.auth import hash_password
 from havengate.doctor import examine
@@ -254,3 +257,17 @@ def test_a_gateway_starts_before_its_server(site, ask):
     remote.warm_up([NAME])
     site.start(RecipeModel())
     assert remote.ready([NAME])
+
+
+def test_a_gateway_prepares_for_a_clip_model_without_its_files(site, ask, clip_folder, tmp_path):
+    """The real towers: their recipe goes over the wire."""
+    files = ClipFiles(clip_folder, clip_folder, "clip", 512, "clip@1", "clip@1", tmp_path)
+    model = load_clip(files, RuntimeSettings("torch", "cpu", "f32", 1))
+    site.start(model)
+    remote = ask(site.url)
+    noise = np.random.default_rng(2).integers(0, 256, (90, 150, 3), dtype=np.uint8)
+    pictures = [Image.fromarray(noise), Image.fromarray(noise[:, :70])]
+    pixels = [remote.prepare(NAME, picture) for picture in pictures]
+    assert np.array_equal(pixels, [model.prepare(picture) for picture in pictures])
+    assert np.allclose(remote.embed_pixels(NAME, pixels), model.embed_pictures(np.stack(pixels)), atol=1e-4)
+    assert np.allclose(remote.embed_text(NAME, "red shoes"), model.embed_texts(["red shoes"])[0], atol=1e-4)
