@@ -8,6 +8,7 @@ endif
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+CLIP_STAMP := .venv/.installed-clip
 
 ifeq ($(filter embedded opensearch,$(ENGINE)),)
 $(error ENGINE is embedded or opensearch, not '$(ENGINE)')
@@ -15,7 +16,7 @@ endif
 # A server that lives as long as the command behind this, its data in the data folder (needs Java 17 and Maven).
 SERVER := $(if $(filter opensearch,$(ENGINE)),PYTHONPATH=tests $(BIN)/python -m opensearch_server "$$HAVENGATE_DATA_DIR")
 
-.PHONY: demo serve test test-long test-sdk test-opensearch-3 check bench print-data-dir clean
+.PHONY: demo serve test test-long test-sdk test-opensearch-3 check bench bench-embed print-data-dir clean
 
 demo: $(STAMP)
 	$(SERVER) $(BIN)/havengate demo
@@ -23,11 +24,11 @@ demo: $(STAMP)
 serve: $(STAMP)
 	$(SERVER) sh -c '$(BIN)/havengate demo --tables-only && exec $(BIN)/havengate serve --port $(PORT)'
 
-test: $(STAMP)
+test: $(CLIP_STAMP)
 	$(BIN)/python -m pytest
 
 # Naming a server's version makes missing Java or Maven a failure instead of a skip.
-test-long: $(STAMP) test-opensearch-3 test-sdk
+test-long: $(CLIP_STAMP) test-opensearch-3 test-sdk
 	HAVENGATE_TEST_OPENSEARCH_VERSION=2.19.6 $(BIN)/python -m pytest -m long --ignore=tests/e2e/test_sdk.py
 
 # Every version of the vendor's SDK that counts, each in an environment of its own below tests/.cache.
@@ -38,7 +39,7 @@ test-sdk: $(STAMP)
 test-opensearch-3: $(STAMP)
 	HAVENGATE_TEST_OPENSEARCH_VERSION=3.6.0 $(BIN)/python -m pytest tests/engines tests/e2e/test_opensearch.py tests/e2e/test_opensearch_faults.py
 
-check: $(STAMP)
+check: $(CLIP_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -49,6 +50,10 @@ bench: $(STAMP)
 	$(BIN)/python bench/parse.py
 	$(BIN)/python bench/gateway_overhead.py
 	$(BIN)/python bench/engine.py
+
+# CLIP with random weights of the real size. DEVICE=cuda on a machine with a GPU.
+bench-embed: $(CLIP_STAMP)
+	$(BIN)/python bench/embed.py $(if $(DEVICE),--device $(DEVICE))
 
 print-data-dir:
 	@printf '%s\n' "$$HAVENGATE_DATA_DIR"
@@ -64,3 +69,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev,opensearch]'
 	@touch $(STAMP)
+
+# torch is 5 GB with CUDA: for the tests and whoever asks for it, never for the demo.
+$(CLIP_STAMP): $(STAMP)
+	@echo "installing the clip extra into .venv (once; about 6 GB)"
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev,opensearch,clip,clip-test]'
+	@touch $(CLIP_STAMP)

@@ -8,7 +8,7 @@ from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from havengate.errors import ModelError
+from havengate.errors import ModelError, Overloaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,12 +23,14 @@ class MicroBatcher(Generic[ItemT]):
 
     The first item of a batch waits up to ``deadline_s`` for as many as came last time; so a lone caller never
     waits, and callers who come back together stay together. An item that fails costs its own caller an error:
-    the rest of its batch is run again, one by one.
+    the rest of its batch is run again, one by one. At most ``most`` items wait.
     """
 
     def __init__(
-        self, name: str, run: Callable[[Sequence[ItemT]], Sequence[Vector]], size: int, deadline_s: float
+        self, name: str, run: Callable[[Sequence[ItemT]], Sequence[Vector]], size: int, deadline_s: float, most: int
     ) -> None:
+        self._name = name
+        self._most = most
         self._run = run
         self._size = size
         self._deadline_s = deadline_s
@@ -40,15 +42,27 @@ class MicroBatcher(Generic[ItemT]):
         self._thread.start()
 
     def submit(self, items: Sequence[ItemT]) -> list[Future[Vector]]:
-        """One future per item. Raises ModelError once closed."""
+        """One future per item; one that is cancelled in time gives its place back and never runs.
+
+        Raises Overloaded where they would be too many with those that wait, and ModelError once closed; then none of
+        them is taken.
+        """
         arrival = time.monotonic()
         futures: list[Future[Vector]] = [Future() for _ in items]
         with self._changed:
             if self._closed:
                 raise ModelError("the model is being closed")
+            self._make_room(len(items))
             self._queue.extend((item, future, arrival) for item, future in zip(items, futures, strict=True))
             self._changed.notify()
         return futures
+
+    def _make_room(self, items: int) -> None:
+        if len(self._queue) + items <= self._most:
+            return
+        self._queue = deque(waiting for waiting in self._queue if not waiting[1].cancelled())
+        if len(self._queue) + items > self._most:
+            raise Overloaded(f"{self._name}: {len(self._queue)} are waiting, the most is {self._most}; try again later")
 
     def close(self) -> None:
         """Answers what was submitted, then ends the thread."""
@@ -58,25 +72,31 @@ class MicroBatcher(Generic[ItemT]):
         self._thread.join()
 
     def _work(self) -> None:
-        while batch := self._next_batch():
-            try:
-                answers = list(zip(batch, self._run([item for item, _ in batch]), strict=True))
-            except Exception as error:  # noqa: BLE001 -- whatever it is, it belongs to the callers
-                self._run_alone(batch, error)
-                continue
-            for (_, future), vector in answers:
-                future.set_result(vector)
+        while (batch := self._next_batch()) is not None:
+            if batch:
+                self._run_batch(batch)
 
-    def _next_batch(self) -> list[tuple[ItemT, Future[Vector]]]:
-        """The oldest items; none means closed and empty."""
+    def _run_batch(self, batch: list[tuple[ItemT, Future[Vector]]]) -> None:
+        try:
+            answers = list(zip(batch, self._run([item for item, _ in batch]), strict=True))
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it belongs to the callers
+            self._run_alone(batch, error)
+            return
+        for (_, future), vector in answers:
+            future.set_result(vector)
+
+    def _next_batch(self) -> list[tuple[ItemT, Future[Vector]]] | None:
+        """The oldest items, without those that their callers gave up; None means closed and empty."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
-            if self._queue:
-                left = self._queue[0][2] + self._deadline_s - time.monotonic()
-                self._changed.wait_for(lambda: len(self._queue) >= self._expected or self._closed, max(0.0, left))
+            if not self._queue:
+                return None
+            left = self._queue[0][2] + self._deadline_s - time.monotonic()
+            self._changed.wait_for(lambda: len(self._queue) >= self._expected or self._closed, max(0.0, left))
             self._expected = min(self._size, max(1, len(self._queue)))
             taken = [self._queue.popleft() for _ in range(min(self._size, len(self._queue)))]
-        return [(item, future) for item, future, _ in taken]
+        # A caller cannot cancel what is about to run.
+        return [(item, future) for item, future, _ in taken if future.set_running_or_notify_cancel()]
 
     def _run_alone(self, batch: list[tuple[ItemT, Future[Vector]]], error: Exception) -> None:
         if len(batch) == 1:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from embedding.batcher import MicroBatcher
-from havengate.errors import HavengateError, ModelError, PictureError
+from havengate.errors import HavengateError, ModelError, Overloaded, PictureError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from embedding.protocol import Model
     from havengate.settings import EmbeddingSettings
-    from havengate.types import Vector
+    from havengate.types import Fingerprint, Vector
 
     Pixels = npt.NDArray[np.uint8]
 
@@ -35,46 +36,77 @@ class ModelRunner:
         deadline_s = settings.deadline_ms / 1000
         texts: Callable[[Sequence[str]], Sequence[Vector]] = self._translating(model.embed_texts)
         pictures: Callable[[Sequence[Pixels]], Sequence[Vector]] = self._translating(self._run_pixels)
-        self._texts = MicroBatcher(f"embed-texts-{name}", texts, size, deadline_s)
-        self._pictures = MicroBatcher(f"embed-pictures-{name}", pictures, size, deadline_s)
+        self._timeout_s = settings.timeout_s
+        self._texts = MicroBatcher(f"embed-texts-{name}", texts, size, deadline_s, settings.queue)
+        self._pictures = MicroBatcher(f"embed-pictures-{name}", pictures, size, deadline_s, settings.queue)
 
-    def embed_text(self, text: str) -> Vector:
-        """One text -> read-only float32 [dimension]."""
-        (future,) = self._texts.submit([text])
-        # A row of the batch would keep the whole batch in memory for as long as it is remembered.
-        vector = future.result().copy()
-        vector.setflags(write=False)
-        return vector
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return self.model.fingerprint
+
+    @property
+    def dimension(self) -> int:
+        return self.model.dimension
+
+    def embed_texts(self, texts: Iterable[str]) -> npt.NDArray[np.float32]:
+        """Texts -> [texts, dimension]. Raises as ``embed_pixels``."""
+        return self._through(self._texts, texts)
 
     def prepare(self, picture: Image) -> Pixels:
         """A picture -> pixels, in the caller's thread. Raises PictureError when it cannot be read."""
-        try:
-            return self.model.prepare(picture)
-        except (OSError, ValueError) as error:
-            raise PictureError(f"the picture cannot be read: {error}") from error
+        return prepared(self.model.prepare, picture)
 
     def embed_pixels(self, pixels: Iterable[Pixels]) -> npt.NDArray[np.float32]:
         """Prepared pictures -> [pictures, dimension]. The model works on the first while the next is prepared.
 
         At most one batch of theirs is queued at a time, so that a caller with thousands takes little memory and
-        lets a caller with one picture in between.
+        lets a caller with one picture in between. Raises Overloaded where not even one can wait.
         """
+        return self._through(self._pictures, pixels)
+
+    def _through(self, batcher: MicroBatcher[InputT], items: Iterable[InputT]) -> npt.NDArray[np.float32]:
         import numpy as np
 
         rows: list[Vector] = []
         queued: deque[Future[Vector]] = deque()
-        for item in pixels:
-            if len(queued) == self._size:
-                rows.append(queued.popleft().result())
-            queued += self._pictures.submit([item])
-        rows += [future.result() for future in queued]
-        return np.array(rows, np.float32).reshape(len(rows), self.model.dimension)
+        with _giving_up(queued):
+            for item in items:
+                while not self._queued(batcher, item, queued):
+                    rows.append(self._result(queued.popleft()))
+            while queued:
+                rows.append(self._result(queued.popleft()))
+        return np.array(rows, np.float32).reshape(len(rows), self.dimension)
+
+    def _queued(self, batcher: MicroBatcher[InputT], item: InputT, queued: deque[Future[Vector]]) -> bool:
+        """Queues one item; not while its caller has to take a result first."""
+        if len(queued) == self._size:
+            return False
+        try:
+            queued += batcher.submit([item])
+        except Overloaded:
+            # Who has some in the queue waits for them; who has none is turned away.
+            if not queued:
+                raise
+            return False
+        return True
+
+    def _result(self, future: Future[Vector]) -> Vector:
+        try:
+            return future.result(self._timeout_s)
+        except TimeoutError as error:
+            # A model may raise one, too.
+            if future.done():
+                raise
+            future.cancel()
+            raise Overloaded(
+                f"model {self._name!r} gave no vector in {self._timeout_s:g} s; try again later"
+            ) from error
 
     def warm_up(self) -> None:
         """Runs each tower once: the first run allocates and compiles."""
         from PIL import Image
 
-        self.embed_text("warm-up")
+        self.embed_texts(["warm-up"])
         self.embed_pixels([self.prepare(Image.new("RGB", (1, 1)))])
 
     def close(self) -> None:
@@ -99,3 +131,22 @@ class ModelRunner:
                 raise ModelError(f"model {self._name!r} cannot embed: {error}") from error
 
         return run
+
+
+@contextmanager
+def _giving_up(queued: Iterable[Future[Vector]]) -> Iterator[None]:
+    """What is still queued when its caller fails gives its place to others."""
+    try:
+        yield
+    except BaseException:
+        for future in queued:
+            future.cancel()
+        raise
+
+
+def prepared(prepare: Callable[[Image], Pixels], picture: Image) -> Pixels:
+    """What ``prepare`` makes of a picture. Raises PictureError when the picture cannot be read."""
+    try:
+        return prepare(picture)
+    except (OSError, ValueError) as error:
+        raise PictureError(f"the picture cannot be read: {error}") from error

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embedding import catalogue
+from embedding.crop.cropper import Cropper
+from embedding.preparation import describe_preparation
+from embedding.remote.runner import RemoteRunner
+from embedding.remote.server import ModelServer
 from embedding.runner import ModelRunner
 from embedding.text_cache import TextCache
 from havengate.errors import HavengateError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
     from PIL.Image import Image
 
+    from embedding.catalogue import ModelCard
     from embedding.protocol import Model
     from havengate.settings import EmbeddingSettings
     from havengate.types import Fingerprint, Vector
@@ -25,48 +30,72 @@ if TYPE_CHECKING:
 
 
 class EmbeddingService:
-    """Thread-safe. ``loaders`` stand in for the catalogue's models by name; all others are the catalogue's.
+    """Thread-safe. ``loaders`` stand in for models by name; all others are the catalogue's, or those of the server
+    that ``settings.url`` names.
 
     Every method that takes a model raises ModelError for a name that this version cannot embed with, and when
-    the model cannot be loaded; the next call tries to load it again.
+    the model cannot be loaded; the next call tries to load it again. What embeds raises Overloaded where too much
+    waits already, and ModelAway where there is a server that does not answer.
     """
 
     def __init__(self, settings: EmbeddingSettings, loaders: Mapping[str, Loader] | None = None) -> None:
         self._settings = settings
         self._loaders = dict(loaders or {})
         self._slots: dict[str, _Slot] = {}
+        self._cards: dict[str, ModelCard] = {}
         self._fingerprints: dict[str, Fingerprint] = {}
         self._lock = threading.Lock()
         self._closed = False
         self._texts = TextCache(settings.text_cache)
+        self._server = ModelServer(settings) if settings.url else None
+        self._cropper = Cropper(settings.detector, settings.threads or 1)
 
     def fingerprint(self, model: str) -> Fingerprint:
         """What rows made with this model record. Loads nothing for a model of the catalogue."""
-        if model in self._loaders:
-            return self._runner(model).model.fingerprint
+        if model in self._loaders or self._server is not None:
+            return self._runner(model).fingerprint
+        slot = self._slots.get(model)
+        if slot is not None and slot.runner is not None:
+            # Its files may have been replaced since: what is in memory makes the vectors.
+            return slot.runner.fingerprint
         # Computing it reads and hashes files; every search asks for it.
         if model not in self._fingerprints:
-            self._fingerprints[model] = catalogue.find_card(model).fingerprint()
+            self._fingerprints[model] = self._card(model).fingerprint()
         return self._fingerprints[model]
 
     def dimension(self, model: str) -> int:
         """Length of the model's vectors. Loads nothing for a model of the catalogue."""
-        if model in self._loaders:
-            return self._runner(model).model.dimension
-        return catalogue.find_card(model).dimension
+        if model in self._loaders or self._server is not None:
+            return self._runner(model).dimension
+        return self._card(model).dimension
 
     def embed_text(self, model: str, text: str) -> Vector:
         """One text -> read-only float32 [dimension] of unit length."""
-        vector = self._texts.get(model, text)
+        runner = self._runner(model)
+        # A server may come back with another model of that name.
+        made_with = f"{model} {runner.fingerprint.space}"
+        vector = self._texts.get(made_with, text)
         if vector is None:
-            vector = self._runner(model).embed_text(text)
-            self._texts.put(model, text, vector)
+            (vector,) = runner.embed_texts([text])
+            vector.setflags(write=False)
+            self._texts.put(made_with, text, vector)
         return vector
+
+    def embed_texts(self, model: str, texts: Iterable[str]) -> npt.NDArray[np.float32]:
+        """Texts -> float32 [texts, dimension], rows of unit length. None is remembered."""
+        return self._runner(model).embed_texts(texts)
 
     def embed_pictures(self, model: str, pictures: Sequence[Image]) -> npt.NDArray[np.float32]:
         """RGB pictures of any size -> float32 [pictures, dimension], rows of unit length in the same order."""
         runner = self._runner(model)
         return runner.embed_pixels(runner.prepare(picture) for picture in pictures)
+
+    def crop_main_object(self, picture: Image) -> Image:
+        """The square around a picture's main object, or its middle square without ``settings.detector``.
+
+        Happens in this process also where the model does not. Raises ModelError where the detector cannot be used.
+        """
+        return self._cropper.crop_main_object(picture)
 
     def prepare(self, model: str, picture: Image) -> npt.NDArray[np.uint8]:
         """The small pixels of one picture, so that a caller with many need not hold them all at full size.
@@ -79,15 +108,23 @@ class EmbeddingService:
         """What ``prepare`` gave -> float32 [pictures, dimension], rows of unit length in the same order."""
         return self._runner(model).embed_pixels(pixels)
 
-    def warm_up(self, models: Iterable[str]) -> None:
-        """Loads models now instead of at the first request."""
-        for model in models:
-            self._runner(model)
+    def preparation(self, model: str) -> dict[str, Any] | None:
+        """What ``prepare`` does, for a gateway that has no weights (embedding.preparation)."""
+        return describe_preparation(self._local(model).model)
 
-    def ready(self, models: Iterable[str]) -> bool:
-        """Whether each of these models is loaded and has run once."""
+    def warm_up(self, models: Iterable[str]) -> None:
+        """Loads models now instead of at the first request; not those of a server, which has loaded its own."""
+        for model in models:
+            if self._server is None or model in self._loaders:
+                self._local(model)
+
+    def ready(self, models: Collection[str]) -> bool:
+        """Whether each of these models is loaded and has run once, and the server that has it answers now."""
+        here = [model for model in models if self._server is None or model in self._loaders]
+        if self._server is not None and not self._server.ready(set(models) - set(here)):
+            return False
         with self._lock:
-            slots = [self._slots.get(model) for model in models]
+            slots = [self._slots.get(model) for model in here]
         return all(slot is not None and slot.runner is not None for slot in slots)
 
     def close(self) -> None:
@@ -96,9 +133,22 @@ class EmbeddingService:
             self._closed, slots = True, list(self._slots.values())
         for slot in slots:
             slot.close()
+        if self._server is not None:
+            self._server.close()
 
-    def _runner(self, model: str) -> ModelRunner:
-        load = self._loaders.get(model) or catalogue.find_card(model).load
+    def _card(self, model: str) -> ModelCard:
+        # The catalogue is files, and every search asks for it.
+        if model not in self._cards:
+            self._cards[model] = catalogue.find_card(model, self._settings)
+        return self._cards[model]
+
+    def _runner(self, model: str) -> ModelRunner | RemoteRunner:
+        if self._server is not None and model not in self._loaders:
+            return RemoteRunner(self._server, self._server.card(model), self._settings.batch)
+        return self._local(model)
+
+    def _local(self, model: str) -> ModelRunner:
+        load = self._loaders.get(model) or self._card(model).load
         with self._lock:
             if self._closed:
                 raise ModelError(f"model {model!r}: the embedding service is closed")

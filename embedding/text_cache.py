@@ -11,25 +11,25 @@ if TYPE_CHECKING:
 
 
 class TextCache:
-    """Least recently used (model, text) pairs, at most ``size``. Thread-safe."""
+    """Least recently used (what it is made with, text) pairs, at most ``size``. Thread-safe."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._vectors: OrderedDict[tuple[str, str], Vector] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, model: str, text: str) -> Vector | None:
+    def get(self, made_with: str, text: str) -> Vector | None:
         """The vector that was put, or None."""
         with self._lock:
-            vector = self._vectors.get((model, text))
+            vector = self._vectors.get((made_with, text))
             if vector is not None:
-                self._vectors.move_to_end((model, text))
+                self._vectors.move_to_end((made_with, text))
             return vector
 
-    def put(self, model: str, text: str, vector: Vector) -> None:
+    def put(self, made_with: str, text: str, vector: Vector) -> None:
         """Remembers a vector and forgets the one that was not used for longest."""
         with self._lock:
-            self._vectors[model, text] = vector
-            self._vectors.move_to_end((model, text))
+            self._vectors[made_with, text] = vector
+            self._vectors.move_to_end((made_with, text))
             if len(self._vectors) > self._size:
                 self._vectors.popitem(last=False)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from havengate.errors import EngineError, HavengateError
+from havengate.errors import EngineError, HavengateError, ModelAway
 
 _LOG = logging.getLogger(__name__)
 _REQUEST_ID_HEADERS = ("X-Opensearch-Request-ID", "X-Opensearch-Swift-Request-ID")
@@ -45,20 +45,22 @@ def adopt_request_id(candidate: str | None) -> bool:
 
 
 def log_if_ours(error: HavengateError) -> None:
-    """Leaves a line for the operator where an answer's error is not the client's doing."""
-    if isinstance(error, EngineError):
+    """Leaves a line for the operator where an answer's error is not the client's doing; notes when to come back."""
+    g.retry_after_s = error.retry_after_s
+    if isinstance(error, EngineError | ModelAway):
         _LOG.warning("request %s: %s", g.request_id, error.message)
 
 
 def install(app: Flask) -> None:
     """Request ids on every answer, JSON for every error that a dialect leaves over."""
     app.before_request(_begin)
-    app.after_request(_echo_request_id)
+    app.after_request(_complete)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
 
 def _begin() -> None:
+    g.retry_after_s = None
     g.request_id = uuid.uuid4().hex
     g.request_id_from_client = False
     for name in _REQUEST_ID_HEADERS:
@@ -66,8 +68,10 @@ def _begin() -> None:
             return
 
 
-def _echo_request_id(response: Response) -> Response:
+def _complete(response: Response) -> Response:
     response.headers["X-Opensearch-Request-ID"] = g.request_id
+    if g.retry_after_s is not None:
+        response.headers["Retry-After"] = str(g.retry_after_s)
     return response
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from flask import Blueprint, Response
 
@@ -11,10 +11,20 @@ from gateway.errors import json_response
 from havengate.errors import HavengateError
 
 if TYPE_CHECKING:
-    from havengate.services import Services
+    from embedding.service import EmbeddingService
 
 
-def blueprint(services: Services) -> Blueprint:
+class Probed(Protocol):
+    """havengate.services.Services, or what a server has in place of them."""
+
+    @property
+    def embedding(self) -> EmbeddingService: ...
+
+    def models(self) -> set[str]:
+        """Models without which it is not ready."""
+
+
+def blueprint(services: Probed) -> Blueprint:
     views = Blueprint("health", __name__)
 
     @views.get("/healthz")
@@ -38,7 +48,7 @@ def blueprint(services: Services) -> Blueprint:
     return views
 
 
-def _missing(services: Services) -> str | None:
+def _missing(services: Probed) -> str | None:
     """What stands between now and an answered search; None when nothing does."""
     try:
         models = services.models()

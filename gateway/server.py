@@ -45,16 +45,23 @@ class Site:
 AppFactory = Callable[["Settings"], Site]
 
 
-def serve(settings: Settings, host: str, port: int, *, app_factory: AppFactory | None = None) -> None:
+def serve(
+    settings: Settings,
+    host: str,
+    port: int,
+    *,
+    app_factory: AppFactory | None = None,
+    record: str = "server.json",
+) -> None:
     """Serves until a signal ends it; port 0 takes a free one.
 
     ``app_factory`` (gateway.app.open_site) is called in the worker process, so that the worker and nobody else
-    opens the data folder; what it raises is raised here. Prints one line with the URL, and writes server.json
-    into the data folder for as
-    long as it serves. Raises SettingsError for an address beyond loopback without users.
+    opens the data folder; what it raises is raised here. Prints one line with the URL, and writes it to the file
+    ``record`` of the data folder for as long as it serves. Raises SettingsError for an address beyond loopback
+    without users.
     """
     listener = _listen(settings, host, port)
-    application = _Application(settings, host, listener, app_factory or _open_site)
+    application = _Application(settings, host, listener, app_factory or _open_site, record)
     master = os.getpid()
     try:
         _Arbiter(application).run()
@@ -87,8 +94,11 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
 
 
 class _Application(BaseApplication):  # type: ignore[misc]
-    def __init__(self, settings: Settings, host: str, listener: socket.socket, app_factory: AppFactory) -> None:
+    def __init__(
+        self, settings: Settings, host: str, listener: socket.socket, app_factory: AppFactory, record: str
+    ) -> None:
         self.settings = settings
+        self._record = settings.data_dir / record
         self._app_factory = app_factory
         self._site: Site | None = None
         self._url = f"http://{_in_url(host)}:{listener.getsockname()[1]}"
@@ -124,7 +134,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         """Called in the worker: opens the site and says where it is."""
         try:
             self._site = self._app_factory(self.settings)
-            _write_server_file(self.settings, self._local_url)
+            _write_server_file(self._record, self._local_url)
         except Exception as error:  # noqa: BLE001 - a worker that cannot start would be started for ever
             self._give_up(worker, error)
         if worker.age == 1:
@@ -157,7 +167,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         if self._site is None:
             return
         with suppress(FileNotFoundError):
-            (self.settings.data_dir / "server.json").unlink()
+            self._record.unlink()
         self._site.close()
 
 
@@ -206,10 +216,10 @@ def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _write_server_file(settings: Settings, url: str) -> None:
+def _write_server_file(record: Path, url: str) -> None:
     """Whole or not at all, and for this user's eyes (mkstemp's mode is 600)."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=settings.data_dir, prefix="server.json.")
+    record.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=record.parent, prefix=f"{record.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump({"url": url, "pid": os.getppid()}, file)
-    Path(name).replace(settings.data_dir / "server.json")
+    Path(name).replace(record)

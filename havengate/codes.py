@@ -116,6 +116,7 @@ class HaCode(IntEnum):
     SQL_INIT_REQUEST = 8000, "sql request init failed."
     QRS_SUMMARY_LACK = 10010, "Lack of summary."
     QRS_SEARCH_ERROR = 10015, "Qrs search error."
+    QRS_SESSION_POOL_EXCEED = 11001
     SEARCH_UNKNOWN = 30001, "Unknown searcher error."
     INDEX_PARTITION_EXIST = 31103, "index partition already exists."
     INVALID_SCHEMA = 31111, "Invalid schema."

@@ -9,6 +9,8 @@ HavengateError
 ├── SchemaError          a table schema breaks a rule of the vendor or of this version
 ├── TableExists          the name is taken
 ├── ModelError           a model is unknown, not in this version, or not the one the rows were made with
+│   ├── ModelAway        the server that embeds cannot be reached, or is not what it was a moment ago
+│   └── Overloaded       too much waits for a model already: trying again later helps
 ├── EngineError          storage could not answer
 │   ├── DataFolderBusy   another process holds the data folder
 │   ├── Busy             the table is being changed: trying again later helps
@@ -39,6 +41,8 @@ class HavengateError(Exception):
 
     http_status = 500
     default_code = HaCode.GENERAL
+    retry_after_s: int | None = None
+    """When trying again helps, and is worth saying in HTTP."""
 
     def __init__(self, message: str, *, code: HaCode | None = None, span: Span | None = None) -> None:
         super().__init__(message)
@@ -111,6 +115,19 @@ class TableExists(HavengateError):
 class ModelError(HavengateError):
     http_status = 400
     default_code = HaCode.QRS_SEARCH_ERROR
+
+
+class ModelAway(ModelError):
+    http_status = 503
+
+
+class Overloaded(ModelError):
+    http_status = 503
+    default_code = HaCode.QRS_SESSION_POOL_EXCEED
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class EngineError(HavengateError):

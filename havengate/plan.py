@@ -28,9 +28,13 @@ class TextPayload:
 
 @dataclass(frozen=True, slots=True)
 class PicturePayload:
-    """A picture to be embedded: its Base64 text as it came (data URI, URL-safe, blanks for ``+`` allowed)."""
+    """A picture to be embedded: its Base64 text as it came (data URI, URL-safe, blanks for ``+`` allowed).
+
+    ``crop`` searches by its main object instead of the whole picture.
+    """
 
     base64: str
+    crop: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,7 @@ def _payload(payload: Payload, whole: bool) -> Json:
             return {"text": text}
         case StoredIdPayload(pk):
             return {"stored_id": pk}
-        case PicturePayload(base64):
+        case PicturePayload(base64, crop):
             cut = not whole and len(base64) > _PICTURE_SHOWN
-            return {"picture": f"{base64[:_PICTURE_SHOWN]}… ({len(base64)} characters)" if cut else base64}
+            shown = f"{base64[:_PICTURE_SHOWN]}… ({len(base64)} characters)" if cut else base64
+            return {"picture": shown, "crop": True} if crop else {"picture": shown}

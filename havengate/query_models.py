@@ -35,6 +35,7 @@ class VectorTermModel(Model):
     text: str | None = None
     picture: str | None = None
     stored_id: str | None = None
+    crop: bool = False
     n: int = DEFAULT_N
     score_threshold: FiniteFloat | None = None
     search_params: dict[str, Any] = Spec({})
@@ -46,6 +47,8 @@ class VectorTermModel(Model):
         given = [v for v in (self.vectors, self.text, self.picture, self.stored_id) if v is not None]
         if len(given) != 1:
             raise ValueError("exactly one of vectors, text, picture, stored_id")
+        if self.crop and self.picture is None:
+            raise ValueError("crop without a picture")
         return self
 
     def to_term(self) -> VectorTerm:
@@ -65,7 +68,7 @@ class VectorTermModel(Model):
         if self.text is not None:
             return TextPayload(self.text)
         if self.picture is not None:
-            return PicturePayload(self.picture)
+            return PicturePayload(self.picture, self.crop)
         return StoredIdPayload(self.stored_id or "")
 
 

@@ -143,8 +143,8 @@ class Searcher:
                 return np.array(vectors, dtype=np.float32)
             case TextPayload(text):
                 return self._embed_text(text, term, spec)[np.newaxis]
-            case PicturePayload(base64):
-                return self._embed_picture(base64, term, spec)
+            case PicturePayload(base64, crop):
+                return self._embed_picture(base64, term, spec, crop=crop)
             case StoredIdPayload(pk):
                 return self._stored_vector(pk, term, spec)[np.newaxis]
 
@@ -157,13 +157,15 @@ class Searcher:
             )
         return self._embedding.embed_text(self._model(term, spec), text)
 
-    def _embed_picture(self, base64: str, term: VectorTerm, spec: TableSpec) -> QueryVectors:
+    def _embed_picture(self, base64: str, term: VectorTerm, spec: TableSpec, *, crop: bool) -> QueryVectors:
         model = self._model(term, spec)
         try:
             picture = decode_picture(decode_base64(base64), self._limits)
         except RequestError as error:
             error.span = term.span
             raise
+        if crop:
+            picture = self._embedding.crop_main_object(picture)
         return self._embedding.embed_pictures(model, [picture])
 
     def _model(self, term: VectorTerm, spec: TableSpec) -> str:

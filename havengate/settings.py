@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from havengate.errors import SettingsError
 
 MIB = 1 << 20
+_DATA_DIR = Path("havengate-data")
 
 
 class _Group(BaseModel):
@@ -91,7 +92,62 @@ class EmbeddingSettings(_Group):
     batch: int = Field(16, ge=1, le=64, description="most texts or pictures that go through a model at once")
     deadline_ms: float = Field(3.0, ge=0, description="how long the first of a micro-batch waits for others")
     text_cache: int = Field(10_000, ge=0, description="texts whose vectors are remembered")
-    threads: int = Field(1, ge=1, description="inference threads per model")
+    threads: int = Field(
+        0, ge=0, description="inference threads per model; 0: one, and for the pictures of CLIP as many as cores"
+    )
+    queue: int = Field(256, ge=1, description="texts or pictures that wait for a model at most; more are told to retry")
+    runtime: Literal["auto", "openvino", "torch"] = Field(
+        "auto", description="what runs CLIP models; auto is torch where there is a CUDA device, else openvino"
+    )
+    precision: Literal["auto", "f32", "bf16", "f16"] = Field(
+        "auto", description="numbers that CLIP models compute with; auto is the fastest that the device has"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where CLIP models run")
+    timeout_s: float = Field(30.0, gt=0, description="seconds after which a vector is not waited for any more")
+    url: str = Field("", description="URL of a `havengate embed-server` that embeds instead of this process")
+    user: str = Field("", description="that server's user, if it has any")
+    password: SecretStr = Field(SecretStr(""), description="that user's password")
+    models_dir: Path = Field(_DATA_DIR / "models", description="models' files; by default a folder of the data folder")
+    hub: str = Field("https://huggingface.co", description="model hub that `models pull` asks, or a mirror of it")
+    hub_token: SecretStr = Field(SecretStr(""), description="token for repositories that the hub gives to some only")
+    offline: Path | None = Field(
+        None, description="folder with repositories as OWNER/NAME that `models pull` takes instead of the hub's"
+    )
+    catalogue: Path | None = Field(None, description="JSON file with models of your own (docs/models.md)")
+    revisions: str = Field("", description="comma-separated REPOSITORY=REVISION to pull instead of the catalogue's")
+    text_towers: str = Field("", description="comma-separated MODEL=TOWER, e.g. clip=original (English only)")
+    detector: Path | None = Field(
+        None, description="ONNX or OpenVINO file of an object detector for crop; none: the centre square"
+    )
+
+    @field_validator("hub", "url")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        url = urlsplit(address)
+        if address and (url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc):
+            raise ValueError("a URL like https://host, without a password")
+        return address.rstrip("/")
+
+    @field_validator("revisions", "text_towers")
+    @classmethod
+    def _pairs(cls, pairs: str) -> str:
+        _mapping(pairs)
+        return pairs
+
+    @property
+    def revision_map(self) -> dict[str, str]:
+        return _mapping(self.revisions)
+
+    @property
+    def text_tower_map(self) -> dict[str, str]:
+        return _mapping(self.text_towers)
+
+
+def _mapping(pairs: str) -> dict[str, str]:
+    split = [[side.strip() for side in pair.partition("=")[::2]] for pair in pairs.split(",") if pair.strip()]
+    if not all(key and value for key, value in split):
+        raise ValueError("comma-separated pairs KEY=VALUE")
+    return dict(split)
 
 
 class ServerSettings(_Group):
@@ -108,7 +164,7 @@ class Settings(BaseSettings):
         env_prefix="HAVENGATE_", env_nested_delimiter="__", extra="ignore", frozen=True, env_ignore_empty=True
     )
 
-    data_dir: Path = Field(Path("havengate-data"), description="tables, blobs and the server's own files")
+    data_dir: Path = Field(_DATA_DIR, description="tables, blobs and the server's own files")
     default_table: str | None = Field(None, description="table meant by cluster=general or by no cluster clause")
     index_aliases: str = Field("image_index", description="comma-separated names that mean a table's only vector index")
     engine: EngineSettings = EngineSettings()
@@ -117,6 +173,14 @@ class Settings(BaseSettings):
     push: PushSettings = PushSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     server: ServerSettings = ServerSettings()
+
+    @model_validator(mode="after")
+    def _models_with_the_data(self) -> Settings:
+        if "models_dir" not in self.embedding.model_fields_set:
+            given = self.embedding.model_copy(update={"models_dir": self.data_dir / "models"})
+            # The settings are frozen for everyone else.
+            object.__setattr__(self, "embedding", given)
+        return self
 
     @property
     def alias_set(self) -> frozenset[str]:

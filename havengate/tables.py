@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engines.checks import require_table_name
 from engines.contract import Engine, TableSpec
-from havengate.errors import UnfitTable, UnknownGeneration, UnknownTable
+from havengate.errors import SchemaError, UnfitTable, UnknownGeneration, UnknownTable
 from schemas.changes import require_copying
 from schemas.resolve import resolve
 
@@ -102,6 +102,7 @@ class Tables:
 
     def _fingerprints(self, schema: TableSchema, old: TableSpec | None = None) -> dict[str, Fingerprint]:
         """By index; copied vectors keep what made them."""
+        self._require_dimensions(schema)
         former = (
             {} if old is None else {i.field: old.fingerprints.get(i.name) for i in old.schema.vector_indexes.values()}
         )
@@ -110,6 +111,14 @@ class Tables:
             for index in schema.vector_indexes.values()
             if index.model is not None
         }
+
+    def _require_dimensions(self, schema: TableSchema) -> None:
+        for index in schema.vector_indexes.values():
+            if index.model is not None and (made := self.embedding.dimension(index.model)) != index.dimension:
+                raise SchemaError(
+                    f"indexs.{index.name}: model {index.model!r} makes vectors of {made} dimensions, an index over a "
+                    f"field with vector_model has {index.dimension} [vector-dimension-512]"
+                )
 
     def drop(self, name: str) -> None:
         """The table, its rows and its pictures are gone for good. Raises UnknownTable."""

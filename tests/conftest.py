@@ -82,3 +82,33 @@ def endpoint(served_data):
     """A real gateway process over the tables general and clothes."""
     with gateway(served_data) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def clip_folder(tmp_path_factory):
+    """A small CLIP as openai publishes it: vocab.json and merges.txt, an end token that config.json does not know."""
+    from clip_folders import save_clip
+
+    return save_clip(tmp_path_factory.mktemp("clip"))
+
+
+@pytest.fixture(scope="session")
+def clip_json_folder(tmp_path_factory):
+    """A small CLIP as transformers makes and saves it now."""
+    from clip_folders import save_clip
+
+    return save_clip(tmp_path_factory.mktemp("clip-json"), seed=3, legacy_end=False, tokenizer_json=True, scale=1.0)
+
+
+@pytest.fixture(scope="session")
+def multilingual_folder(tmp_path_factory):
+    """A small text tower as sentence-transformers publishes it."""
+    from clip_folders import save_multilingual
+
+    return save_multilingual(tmp_path_factory.mktemp("multilingual"))
+
+
+@pytest.fixture(scope="session")
+def clip_graphs(tmp_path_factory):
+    """One cache of converted towers for all tests: converting takes longer than all else."""
+    return tmp_path_factory.mktemp("converted")

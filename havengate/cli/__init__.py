@@ -10,10 +10,12 @@ import click
 
 from havengate.cli.common import printable
 from havengate.cli.data import ingest, schema, table
+from havengate.cli.embed import embed
 from havengate.cli.generations import change, generations, rollback
+from havengate.cli.models import models
 from havengate.cli.parse import parse
 from havengate.cli.query import explain, search
-from havengate.cli.server import config, demo, doctor, serve, user
+from havengate.cli.server import config, demo, doctor, embed_server, serve, user
 from havengate.errors import HavengateError
 
 NOT_RUN = 2
@@ -34,7 +36,11 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (config, demo, doctor, explain, ingest, parse, schema, search, serve, table, user):
+_DATA = (ingest, schema, table)
+_MODELS = (embed, embed_server, models)
+_QUERIES = (explain, parse, search)
+_RUNNING = (config, demo, doctor, serve, user)
+for command in (*_DATA, *_MODELS, *_QUERIES, *_RUNNING):
     cli.add_command(command)
 for command in (change, generations, rollback):
     table.add_command(command)

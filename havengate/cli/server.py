@@ -32,6 +32,29 @@ def serve(host: str, port: int) -> None:
     run(load_settings(), host, port)
 
 
+@click.command("embed-server")
+@click.option("--model", "models", required=True, multiple=True, help="Model to serve; may be given several times.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8100,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+def embed_server(models: tuple[str, ...], host: str, port: int) -> None:
+    """Serve models to gateways whose HAVENGATE_EMBEDDING__URL names this server.
+
+    An address other than loopback needs users: see `havengate user hash`.
+
+    Example: havengate embed-server --model clip --port 8100
+    """
+    from gateway.embed_server import serve_models
+    from havengate.settings import load_settings
+
+    serve_models(load_settings(), tuple(dict.fromkeys(models)), host, port)
+
+
 @click.command()
 @click.option("--tables-only", is_flag=True, help="Build the demo's tables and stop.")
 @click.option(

@@ -119,9 +119,9 @@ def test_a_table_name_is_a_name(data_dir, schema_file, name):
     assert not (data_dir.parent / "evil").exists()
 
 
-def test_models_of_later_versions_are_named_as_such(data_dir, schema_file):
+def test_a_table_over_a_model_without_weights_says_how_to_get_them(data_dir, schema_file):
     done = run_cli(data_dir, "table", "create", "t", "--schema", schema_file(model="clip"), check=False)
-    assert "not in this version" in fails(done)
+    assert "`havengate models pull clip`" in fails(done)
 
 
 def test_schema_check_tells_errors_from_warnings(data_dir, schema_file, tmp_path):

@@ -54,9 +54,10 @@ def commands(document):
 
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory):
-    """A folder with what the documents' commands speak of: schema.json, pictures/, examples/."""
+    """A folder with what the documents' commands speak of: schema.json, models.json, pictures/, examples/."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "schema.json").write_text(blocks(ROOT / "README.md", "json")[0])
+    (folder / "models.json").write_text(blocks(ROOT / "docs" / "models.md", "json")[0])
     (folder / "pictures").mkdir()
     (folder / "pictures" / "red.png").write_bytes(picture("red"))
     (folder / "examples").symlink_to(ROOT / "examples")

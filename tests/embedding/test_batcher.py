@@ -4,7 +4,7 @@ from concurrent.futures import wait
 import pytest
 
 from embedding.batcher import MicroBatcher
-from havengate.errors import ModelError
+from havengate.errors import ModelError, Overloaded
 
 
 class Recorder:
@@ -36,8 +36,8 @@ def recorder():
 def make_batcher(recorder):
     batchers = []
 
-    def make(size=4, deadline_s=0.0):
-        batchers.append(MicroBatcher("test", recorder, size, deadline_s))
+    def make(size=4, deadline_s=0.0, most=100):
+        batchers.append(MicroBatcher("test", recorder, size, deadline_s, most))
         return batchers[-1]
 
     yield make
@@ -101,7 +101,7 @@ def test_an_item_that_fails_takes_nobody_with_it(make_batcher, recorder):
 
 
 def test_the_thread_outlives_an_answer_of_the_wrong_length():
-    batcher = MicroBatcher("test", lambda items: items * 2 if items == [1] else items, 1, 0.0)
+    batcher = MicroBatcher("test", lambda items: items * 2 if items == [1] else items, 1, 0.0, 9)
     with pytest.raises(ValueError, match="zip"):
         batcher.submit([1])[0].result(30)
     assert batcher.submit([2])[0].result(30) == 2
@@ -109,7 +109,7 @@ def test_the_thread_outlives_an_answer_of_the_wrong_length():
 
 
 def test_closing_answers_what_was_submitted_and_refuses_more(recorder):
-    batcher = MicroBatcher("closing", recorder, 2, 0.0)
+    batcher = MicroBatcher("closing", recorder, 2, 0.0, 9)
     futures = batcher.submit([1, 2, 3])
     recorder.release()
     batcher.close()
@@ -117,3 +117,58 @@ def test_closing_answers_what_was_submitted_and_refuses_more(recorder):
     assert "closing" not in {thread.name for thread in threading.enumerate()}
     with pytest.raises(ModelError, match="closed"):
         batcher.submit([4])
+
+
+@pytest.fixture
+def full(make_batcher, recorder):
+    """A batcher of three places, with one item running and three waiting, and their futures."""
+    batcher = make_batcher(size=2, most=3)
+    running = batcher.submit([0])
+    assert recorder.started.acquire(timeout=30)
+    return batcher, [*running, *batcher.submit([1, 2, 3])]
+
+
+def test_who_finds_the_queue_full_is_turned_away_and_costs_the_others_nothing(full, recorder):
+    batcher, futures = full
+    with pytest.raises(Overloaded, match="3 are waiting, the most is 3") as caught:
+        batcher.submit([4])
+    assert (caught.value.http_status, caught.value.retry_after_s) == (503, 1)
+    recorder.release()
+    assert [future.result(30) for future in futures] == [0, 1, 4, 9]
+    assert batcher.submit([4])[0].result(30) == 16
+
+
+def test_several_items_are_taken_together_or_not_at_all(make_batcher, recorder):
+    batcher = make_batcher(most=3)
+    futures = batcher.submit([0])
+    assert recorder.started.acquire(timeout=30)
+    futures += batcher.submit([1, 2])
+    with pytest.raises(Overloaded):
+        batcher.submit([3, 4])
+    recorder.release()
+    assert [future.result(30) for future in futures] == [0, 1, 4]
+    assert [4] not in recorder.batches
+    assert all(3 not in batch for batch in recorder.batches)
+
+
+def test_a_caller_that_gave_up_makes_room_and_its_item_does_not_run(full, recorder):
+    batcher, futures = full
+    assert futures[2].cancel()
+    futures += batcher.submit([5])
+    recorder.release()
+    assert [future.result(30) for future in futures if not future.cancelled()] == [0, 1, 9, 25]
+    assert recorder.batches == [[0], [1, 3], [5]]
+
+
+def test_the_thread_outlives_a_batch_that_all_callers_gave_up(full, recorder):
+    batcher, futures = full
+    assert all(future.cancel() for future in futures[1:])
+    recorder.release()
+    assert batcher.submit([6])[0].result(30) == 36
+
+
+def test_an_item_that_runs_cannot_be_given_up(full, recorder):
+    _, futures = full
+    assert not futures[0].cancel()
+    recorder.release()
+    assert futures[0].result(30) == 0

@@ -2,15 +2,19 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 import pytest
 from fake_model import FakeModel, colour_vector, text_vector
 from PIL import Image
 
+from embedding.catalogue import ModelCard
+from embedding.entry import ModelEntry
 from embedding.service import EmbeddingService
-from havengate.errors import ModelError, PictureError
+from havengate.errors import ModelError, Overloaded, PictureError
 from havengate.settings import EmbeddingSettings
+from havengate.types import Fingerprint
 
 
 @pytest.fixture
@@ -223,15 +227,27 @@ def test_names_of_a_stand_in_model_are_its_own(service, fake):
     assert service.dimension("fake") == 4
 
 
+def test_the_fingerprint_of_a_loaded_model_is_that_of_what_is_in_memory(monkeypatch, fake):
+    entry = ModelEntry("pulled", "clip", 4, "MIT")
+    card = ModelCard(entry, lambda: Fingerprint("of the files", "f32"), lambda _: fake, lambda: "none")
+    monkeypatch.setattr("embedding.catalogue.find_card", lambda _name, _settings: card)
+    with closing(EmbeddingService(EmbeddingSettings())) as service:
+        assert service.fingerprint("pulled").space == "of the files"
+        service.warm_up(["pulled"])
+        assert service.fingerprint("pulled") == fake.fingerprint
+
+
 @pytest.mark.parametrize("name", ["clip", "clip_ecom"])
-def test_models_of_later_versions_are_refused_by_name(service, name):
-    for call in (service.fingerprint, service.dimension, lambda model: service.embed_text(model, "a")):
-        with pytest.raises(ModelError, match=f"'{name}' is not in this version yet; use 'builtin'"):
+def test_a_model_without_weights_says_the_command_that_fetches_them(make_service, tmp_path, name):
+    service = make_service(lambda _: FakeModel(), models_dir=tmp_path)
+    assert service.dimension(name) == 512
+    for call in (service.fingerprint, lambda model: service.embed_text(model, "a")):
+        with pytest.raises(ModelError, match=f"'{name}': its weights are not here: `havengate models pull {name}`"):
             call(name)
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones(service):
-    with pytest.raises(ModelError, match="unknown model 'resnet'; models of this version: builtin"):
+    with pytest.raises(ModelError, match="unknown model 'resnet'; the catalogue has: builtin, clip"):
         service.embed_pictures("resnet", [])
 
 
@@ -247,3 +263,85 @@ def test_what_builtin_is_can_be_asked_without_its_libraries():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def held(make_service, fake):
+    """A service with one text running and none let go, and one more place to wait in."""
+
+    def hold(**settings):
+        service = make_service(lambda _: fake, batch=1, queue=1, **settings)
+        service.warm_up(["fake"])
+        fake.started.clear()
+        fake.go.clear()
+        pool = ThreadPoolExecutor(4)
+        running = pool.submit(service.embed_text, "fake", "running")
+        assert fake.started.wait(30)
+        return service, pool, running
+
+    yield hold
+    fake.go.set()
+
+
+def test_texts_beyond_the_queue_are_turned_away_while_pictures_go_on(held, fake):
+    service, pool, running = held()
+    waiting = pool.submit(service.embed_text, "fake", "waiting")
+    queue = service._slots["fake"].runner._texts._queue
+    while not queue:
+        threading.Event().wait(0.001)
+    with pytest.raises(Overloaded):
+        service.embed_text("fake", "too many")
+    assert service.embed_pictures("fake", [picture((1, 2, 3))]).shape == (1, 4)
+    fake.go.set()
+    assert running.result(30) is not None
+    assert np.array_equal(waiting.result(30), text_vector("waiting"))
+    assert np.array_equal(service.embed_text("fake", "too many"), text_vector("too many"))
+    pool.shutdown()
+
+
+def test_who_waits_too_long_is_told_so_and_gives_the_place_back(held, fake):
+    service, pool, running = held(timeout_s=0.2)
+    with pytest.raises(Overloaded, match=r"no vector in 0\.2 s"):
+        service.embed_text("fake", "patient")
+    with pytest.raises(Overloaded, match=r"no vector in 0\.2 s"):
+        service.embed_text("fake", "also patient")
+    with pytest.raises(Overloaded):
+        running.result(30)
+    fake.go.set()
+    pool.shutdown()
+    assert np.array_equal(service.embed_text("fake", "later"), text_vector("later"))
+    assert ["patient"] not in fake.text_batches
+
+
+def test_many_pictures_of_one_caller_fit_a_short_queue(make_service, fake):
+    service = make_service(lambda _: fake, batch=4, queue=2)
+    colours = [(n, 2 * n, 200 - n) for n in range(1, 41)]
+    vectors = service.embed_pictures("fake", [picture(colour) for colour in colours])
+    assert np.array_equal(vectors, [colour_vector(colour) for colour in colours])
+
+
+def test_a_caller_that_fails_takes_its_pictures_out_of_the_queue(make_service):
+    class Slow(FakeModel):
+        def embed_pictures(self, pixels):
+            self.started.set()
+            assert self.go.wait(30)
+            return super().embed_pictures(pixels)
+
+    model = Slow()
+    service = make_service(lambda _: model, batch=4)
+    service.warm_up(["fake"])
+    model.started.clear()
+    model.go.clear()
+    pixels = model.prepare(picture((1, 2, 3)))
+
+    def broken():
+        yield pixels
+        assert model.started.wait(30)
+        yield pixels
+        raise PictureError("the third is broken")
+
+    with pytest.raises(PictureError):
+        service.embed_pixels("fake", broken())
+    model.go.set()
+    service.embed_pixels("fake", [pixels])
+    assert model.picture_batches == [1, 1, 1]

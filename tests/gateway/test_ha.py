@@ -7,7 +7,7 @@ import pytest
 from gateway_fakes import HIT, RESULT, VECTOR, FakeServices, client_of
 
 from havengate.codes import HaCode
-from havengate.errors import EngineError, RequestError
+from havengate.errors import EngineError, Overloaded, RequestError
 from havengate.types import PicturePayload, Span, TextPayload
 
 QUERY = "query=vector:'cat&modal=text&n=10'&&config=start:0,hit:3,format:json&&cluster=general"
@@ -125,6 +125,13 @@ def test_an_engine_that_fails_is_an_error_of_the_answer(services, client):
     services.searcher.result = EngineError("disk is gone")
     answer = get(client, QUERY)
     assert (answer.status_code, answer.json["errors"][0]["code"]) == (200, 30001)
+
+
+def test_a_busy_model_is_the_engines_own_busy_and_says_when_to_come_back(services, client):
+    services.searcher.result = Overloaded("256 are waiting", retry_after_s=2)
+    answer = get(client, QUERY)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (200, "2")
+    assert answer.json["errors"][0]["code"] == 11001
 
 
 def test_an_unexpected_error_is_http_500_without_details(services, client):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from gateway_fakes import HIT, RESULT, VECTOR
 
 from havengate.codes import HaCode
-from havengate.errors import EngineError, RequestError, TimedOut
+from havengate.errors import EngineError, ModelAway, Overloaded, RequestError, TimedOut
 from havengate.types import Aggregate, AggregateFunction, Aggregation, Arith, Field, Group, Literal
 
 PLAN = {"version": 1, "query": {"vector": {"index": "vector", "text": "cat", "n": 5}}, "limit": 3}
@@ -110,3 +110,17 @@ def test_an_unexpected_error_tells_no_details(services, client):
     assert (answer.status_code, answer.json["code"]) == (500, "500")
     assert "secret" not in answer.text
     assert answer.headers["X-Opensearch-Request-ID"] in answer.json["message"]
+
+
+def test_a_busy_model_is_503_with_the_time_to_come_back(services, client):
+    services.searcher.result = Overloaded("256 are waiting", retry_after_s=2)
+    answer = search(client)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert answer.json["errors"][0]["name"] == "QRS_SESSION_POOL_EXCEED"
+
+
+def test_a_model_server_that_is_away_is_503_and_leaves_a_line_in_the_log(services, client, caplog):
+    services.searcher.result = ModelAway("the model server cannot be reached")
+    answer = search(client)
+    assert (answer.status_code, "Retry-After" in answer.headers) == (503, False)
+    assert "cannot be reached" in caplog.text

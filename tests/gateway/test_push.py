@@ -5,7 +5,7 @@ from gateway_fakes import FakeServices, client_of
 
 from havengate.codes import HaCode
 from havengate.documents import Command, Failure, PushReport
-from havengate.errors import RequestError
+from havengate.errors import Overloaded, RequestError
 
 ADD = {"cmd": "add", "fields": {"id": 1, "title": "猫"}}
 DELETE = {"fields": {"id": 2}, "cmd": "delete"}
@@ -81,6 +81,15 @@ def test_what_the_use_case_refuses_is_an_error_of_the_envelope(services, client)
     answer = push(client, [ADD])
     assert answer.json["status"] == "ERROR"
     assert answer.json["errors"][0]["message"] == "65 pictures to embed, the most is 64"
+
+
+def test_a_push_that_finds_the_model_busy_says_when_to_come_back(services, client):
+    def refuse(*_):
+        raise Overloaded("256 are waiting", retry_after_s=3)
+
+    services.documents.push = refuse
+    answer = push(client, [ADD])
+    assert (answer.status_code, answer.json["status"], answer.headers["Retry-After"]) == (200, "ERROR", "3")
 
 
 def test_a_body_over_the_limit_is_an_http_error():

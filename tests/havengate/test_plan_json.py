@@ -79,7 +79,7 @@ def trees(leaves, *more):
 PAYLOADS = (
     st.builds(VectorPayload, st.lists(st.lists(FLOATS, min_size=1, max_size=3).map(tuple), max_size=2).map(tuple))
     | st.builds(TextPayload, st.text(max_size=9))
-    | st.builds(PicturePayload, st.text("abc+/=", max_size=9))
+    | st.builds(PicturePayload, st.text("abc+/=", max_size=9), st.booleans())
     | st.builds(StoredIdPayload, st.text(max_size=5))
 )
 VECTOR_TERMS = st.builds(
@@ -162,6 +162,7 @@ def test_pictures_are_cut_for_people_only():
         ({"query": {}}, "query"),
         ({"query": {"vector": {"index": "v"}}}, "query.vector"),
         ({"query": {"vector": {"index": "v", "text": "a", "picture": "b"}}}, "query.vector"),
+        ({"query": {"vector": {"index": "v", "text": "a", "crop": True}}}, "query.vector"),
         ({"query": {"vector": {"index": "v", "text": 1}}}, "query.vector.text"),
         ({"query": {"vector": {"index": "v", "text": "a", "n": "3"}}}, "query.vector.n"),
         ({"query": {"vector": {"index": "v", "text": "a", "n": True}}}, "query.vector.n"),

@@ -1,11 +1,13 @@
 """The search use case over the embedded engine, with a model whose space is colour."""
 
 import base64
+import io
 import json
 import threading
 
 import pytest
 from colour_model import picture
+from PIL import Image
 from support import photo_row
 
 from havengate.codes import HaCode
@@ -53,6 +55,19 @@ class TestSearch:
         assert ids(result)[0] == "2"
         assert result.hits[0].score == pytest.approx(0, abs=1e-6)
         assert result.total == 3
+
+    def test_a_cropped_picture_is_searched_by_its_middle_square(self, services):
+        striped = Image.new("RGB", (90, 30), (0, 0, 255))
+        striped.paste((0, 255, 0), (30, 0, 60, 30))
+        out = io.BytesIO()
+        striped.save(out, "PNG")
+        base64_text = base64.b64encode(out.getvalue()).decode()
+        found = [
+            self.search(services, query=VectorTerm("vector", PicturePayload(base64_text, crop=crop)), **BEST_FIRST)
+            for crop in (False, True)
+        ]
+        assert [ids(result)[0] for result in found] == ["3", "2"]
+        assert found[1].hits[0].score == pytest.approx(0, abs=1e-6)
 
     def test_a_picture_finds_itself(self, services):
         payload = PicturePayload(base64.b64encode(picture("blue", "JPEG")).decode())

@@ -67,7 +67,7 @@ def test_create_refuses_what_cannot_be_served(services):
     create(services, "t")
     with pytest.raises(TableExists):
         create(services, "t")
-    with pytest.raises(ModelError, match="not in this version"):
+    with pytest.raises(ModelError, match="`havengate models pull clip`"):
         services.tables.create("c", template("base64", model="clip"), TableSettings())
     with pytest.raises(SchemaError):
         services.tables.create("s", read_schema('{"fields": []}'), TableSettings())

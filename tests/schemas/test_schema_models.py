@@ -1,7 +1,7 @@
-from embedding import catalogue
-from schemas.field_rules import MODELS, MODELS_HERE
+from embedding.catalogue import load_catalogue
+from havengate.settings import EmbeddingSettings
+from schemas.field_rules import MODELS
 
 
-def test_schemas_name_the_models_that_can_be_loaded_and_those_of_later_versions():
-    assert MODELS_HERE == catalogue.MODELS
-    assert (*MODELS,) == (*catalogue.MODELS, *catalogue.LATER_MODELS)
+def test_schemas_name_the_models_of_this_version(tmp_path):
+    assert tuple(load_catalogue(EmbeddingSettings(models_dir=tmp_path))) == MODELS

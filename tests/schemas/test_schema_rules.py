@@ -37,10 +37,6 @@ def test_errors_come_before_warnings():
     ("change", "parts"),
     [
         ({"path": "/fields/3/field_type", "value": "VARCHAR"}, ["'VARCHAR'", "STRING", "MAP", "LONG"]),
-        (
-            {"path": "/fields/4/user_defined_param/vector_model", "value": "resnet"},
-            ["'resnet'", "builtin", "clip_ecom"],
-        ),
         ({"path": "/fields/4/user_defined_param/vector_source_field", "value": "image"}, ["'image'", "photo, title"]),
         ({"path": "/indexs/1/parameters/distance_type", "value": "Cosine"}, ["'Cosine'", "SquaredEuclidean"]),
         ({"path": "/indexs/1/parameters/dimension", "value": "256"}, ["512", "'256'"]),
@@ -53,6 +49,13 @@ def test_a_message_names_what_was_given_and_what_is_known(change, parts):
     (finding,) = found(patched(BASES["base64"], [{"op": "replace", **change}]))
     assert all(part in finding.message for part in parts), finding.message
     assert str(finding) == f"error: {finding.where}: {finding.message} [{finding.rule}]"
+
+
+def test_a_model_of_the_users_own_is_a_warning_that_names_the_command():
+    change = {"op": "replace", "path": "/fields/4/user_defined_param/vector_model", "value": "resnet"}
+    (finding,) = found(patched(BASES["base64"], [change]))
+    assert finding.level == "warning"
+    assert all(part in finding.message for part in ("'resnet'", "builtin", "clip_ecom", "`havengate models add`"))
 
 
 def test_a_finding_is_one_line_whatever_the_names():
@@ -77,10 +80,9 @@ def test_no_finding_repeats_a_secret():
 def test_the_vendors_samples_have_warnings_only():
     rules = {name: [f.rule for f in found(load(name))] for name in ("base64", "oss_path_keys", "oss_path_slr")}
     assert rules == {
-        "base64": ["model-not-in-version", "indexs-from-template"],
-        "oss_path_keys": ["model-not-in-version", "oss-endpoint", "indexs-from-template", "secret-in-schema"],
+        "base64": ["indexs-from-template"],
+        "oss_path_keys": ["oss-endpoint", "indexs-from-template", "secret-in-schema"],
         "oss_path_slr": [
-            "model-not-in-version",
             "vector-source-resolved",
             "oss-endpoint",
             "indexs-from-template",
