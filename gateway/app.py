@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
 from gateway import auth, errors, fetch, ha, health, plan_api, push
 from gateway.server import Site
-from havengate.errors import EngineError
+from havengate.errors import EngineError, ModelError
 from havengate.services import open_services
 from query_parser.parse import parse_request
 
@@ -57,7 +58,11 @@ def _warm_up(services: Services) -> None:
     """Models, and the grammars, which take 0.1 s to build."""
     try:
         parse_request("query=a&&filter=a=1")
-        services.embedding.warm_up(_models_when_readable(services))
+        models = _models_when_readable(services)
+        with suppress(ModelError):
+            services.embedding.warm_up(models)
+        for model, reason in services.embedding.readiness(models).failed.items():
+            _LOG.error("searches that need model %s will fail: %s", model, reason)
     except Exception:  # noqa: BLE001 - a thread has nobody to raise to
         _LOG.exception("the models could not be loaded; /readyz keeps saying no")
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from embedding.catalogue import ModelCard
 from embedding.entry import ModelEntry
+from embedding.readiness import Readiness
 from embedding.service import EmbeddingService
 from havengate.errors import ModelError, Overloaded, PictureError
 from havengate.settings import EmbeddingSettings
@@ -193,6 +194,21 @@ def test_a_failed_load_is_a_model_error_and_is_tried_again(make_service, fake):
     assert not service.ready(["fake"])
     service.warm_up(["fake"])
     assert service.ready(["fake"])
+
+
+def test_a_model_that_fails_does_not_keep_the_others_from_being_loaded(fake):
+    def fails(_):
+        raise OSError("disk")
+
+    with closing(EmbeddingService(EmbeddingSettings(), {"bad": fails, "fake": lambda _: fake})) as service:
+        assert service.readiness(["bad", "fake"]) == Readiness(frozenset({"bad", "fake"}), {})
+        with pytest.raises(ModelError, match="disk"):
+            service.warm_up(["bad", "nothing", "fake"])
+        assert service.ready(["fake"])
+        readiness = service.readiness(["bad", "fake", "nothing", "builtin"])
+        assert readiness.waiting == {"builtin"}
+        assert readiness.failed["bad"] == "model 'bad' cannot be loaded: disk"
+        assert "unknown model 'nothing'" in readiness.failed["nothing"]
 
 
 def test_a_model_that_cannot_run_is_not_ready_and_leaves_no_threads(make_service):

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embedding.readiness import Readiness
 from engines.contract import TableSpec
 from gateway.app import create_app
 from havengate.documents import PushReport
@@ -82,10 +83,15 @@ class FakeDocuments:
 
 
 class FakeEmbedding:
-    loaded = True
+    """``failed`` says why by name; of all other models it says that they are loaded, or are still being ``loaded``."""
 
-    def ready(self, models):
-        return self.loaded and bool(models)
+    def __init__(self):
+        self.loaded = True
+        self.failed = {}
+
+    def readiness(self, models):
+        failed = {name: self.failed[name] for name in models if name in self.failed}
+        return Readiness(frozenset() if self.loaded else frozenset(models) - failed.keys(), failed)
 
 
 class FakeServices:

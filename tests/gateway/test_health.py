@@ -15,6 +15,26 @@ def test_ready_once_models_are_loaded(services, client):
     assert client.get("/readyz").status_code == 200
 
 
+def test_a_model_that_cannot_be_loaded_leaves_the_others_ready_and_is_named(services, client):
+    services.models = lambda: {"builtin", "clip"}
+    services.embedding.failed = {"clip": "its weights are not in /srv/secret"}
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["status"]) == (200, "OK")
+    assert answer.json["message"] == "model clip cannot be loaded: `havengate models verify clip` says why"
+
+
+def test_not_ready_where_no_model_can_be_loaded(services, client):
+    services.embedding.failed = {"builtin": "no space left"}
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "model builtin cannot be loaded" in answer.json["message"]
+
+
+def test_no_tables_need_no_model(services, client):
+    services.models = set
+    assert client.get("/readyz").status_code == 200
+
+
 def test_not_ready_while_the_engine_does_not_answer():
     class Broken(FakeServices):
         def models(self):
