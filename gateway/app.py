@@ -12,7 +12,7 @@ from flask import Flask
 
 from gateway import auth, errors, fetch, ha, health, plan_api, push
 from gateway.server import Site
-from havengate.errors import EngineError, ModelError
+from havengate.errors import EngineError, HavengateError
 from havengate.services import open_services
 from query_parser.parse import parse_request
 
@@ -59,7 +59,7 @@ def _warm_up(services: Services) -> None:
     try:
         parse_request("query=a&&filter=a=1")
         models = _models_when_readable(services)
-        with suppress(ModelError):
+        with suppress(HavengateError):
             services.embedding.warm_up(models)
         for model, reason in services.embedding.readiness(models).failed.items():
             _LOG.error("searches that need model %s will fail: %s", model, reason)

@@ -25,7 +25,7 @@ from gateway.auth import needs
 from gateway.bodies import json_object, read_body
 from gateway.errors import json_response, log_if_ours, status_body
 from gateway.server import Site, serve
-from havengate.errors import HavengateError, ModelAway, ModelError, Overloaded, excerpt
+from havengate.errors import HavengateError, ModelAway, Overloaded, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ class Served:
         """All of them, whatever becomes of one."""
         try:
             self.embedding.warm_up(self.names)
-        except ModelError:
+        except HavengateError:
             for name, reason in self.embedding.readiness(self.names).failed.items():
                 _LOG.error("model %s cannot be loaded: %s", name, reason)
 
