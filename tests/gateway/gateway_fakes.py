@@ -9,7 +9,7 @@ from embedding.readiness import Readiness
 from engines.contract import TableSpec
 from gateway.app import create_app
 from havengate.documents import PushReport
-from havengate.errors import UnknownTable
+from havengate.errors import ModelError, UnknownTable
 from havengate.settings import Settings
 from havengate.types import Certificate, Hit, Row, SearchResult
 from schemas.settings import TableSettings
@@ -88,6 +88,12 @@ class FakeEmbedding:
     def __init__(self):
         self.loaded = True
         self.failed = {}
+        self.warmed = []
+
+    def warm_up(self, models):
+        self.warmed += sorted(models)
+        if self.failed:
+            raise ModelError("one of them")
 
     def readiness(self, models):
         failed = {name: self.failed[name] for name in models if name in self.failed}
