@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from embedding import catalogue
 from embedding.crop.cropper import Cropper
 from embedding.preparation import describe_preparation
+from embedding.readiness import Readiness
 from embedding.remote.runner import RemoteRunner
 from embedding.remote.server import ModelServer
 from embedding.runner import ModelRunner
@@ -44,6 +45,7 @@ class EmbeddingService:
         self._slots: dict[str, _Slot] = {}
         self._cards: dict[str, ModelCard] = {}
         self._fingerprints: dict[str, Fingerprint] = {}
+        self._failures: dict[str, str] = {}
         self._lock = threading.Lock()
         self._closed = False
         self._texts = TextCache(settings.text_cache)
@@ -113,19 +115,33 @@ class EmbeddingService:
         return describe_preparation(self._local(model).model)
 
     def warm_up(self, models: Iterable[str]) -> None:
-        """Loads models now instead of at the first request; not those of a server, which has loaded its own."""
-        for model in models:
-            if self._server is None or model in self._loaders:
+        """Loads models now instead of at the first request; not those of a server, which has loaded its own.
+
+        Tries all of them before it raises the error of one that cannot be loaded.
+        """
+        errors: list[HavengateError] = []
+        for model in filter(self._is_here, models):
+            try:
                 self._local(model)
+            except HavengateError as error:
+                self._failures[model] = error.message
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def ready(self, models: Collection[str]) -> bool:
         """Whether each of these models is loaded and has run once, and the server that has it answers now."""
-        here = [model for model in models if self._server is None or model in self._loaders]
-        if self._server is not None and not self._server.ready(set(models) - set(here)):
-            return False
-        with self._lock:
-            slots = [self._slots.get(model) for model in here]
-        return all(slot is not None and slot.runner is not None for slot in slots)
+        return self.readiness(models).complete
+
+    def readiness(self, models: Collection[str]) -> Readiness:
+        """Which of these models are not ready, and why where a warm-up failed."""
+        here = {model for model in models if self._is_here(model) and not self._is_loaded(model)}
+        failed = {model: self._failures[model] for model in sorted(here & self._failures.keys())}
+        waiting = frozenset(here - failed.keys())
+        if self._server is None:
+            return Readiness(waiting, failed)
+        there = self._server.readiness(model for model in models if not self._is_here(model))
+        return Readiness(waiting | there.waiting, failed | dict(there.failed), there.away)
 
     def close(self) -> None:
         """Answers what is under way and ends the threads; later calls raise ModelError."""
@@ -135,6 +151,13 @@ class EmbeddingService:
             slot.close()
         if self._server is not None:
             self._server.close()
+
+    def _is_here(self, model: str) -> bool:
+        return self._server is None or model in self._loaders
+
+    def _is_loaded(self, model: str) -> bool:
+        slot = self._slots.get(model)
+        return slot is not None and slot.runner is not None
 
     def _card(self, model: str) -> ModelCard:
         # The catalogue is files, and every search asks for it.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
 from gateway import auth, errors, fetch, ha, health, plan_api, push, rest_dsl
 from gateway.server import Site
-from havengate.errors import EngineError
+from havengate.errors import EngineError, HavengateError
 from havengate.services import open_services
 from query_parser.parse import parse_request
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _ENGINE_AWAY_S = 1.0
+_NEW_TABLES_S = 5.0
 _PREDECESSOR_S = 10.0
 """A killed server's worker notices within a second and may still be finishing requests."""
 
@@ -49,24 +50,42 @@ def open_site(settings: Settings) -> Site:
     except BaseException:
         services.close()
         raise
-    threading.Thread(target=_warm_up, args=(services,), name="warm-up", daemon=True).start()
-    return Site(app, services.close)
+    ended = threading.Event()
+    threading.Thread(target=warm_up, args=(services, ended), name="warm-up", daemon=True).start()
+
+    def close() -> None:
+        ended.set()
+        services.close()
+
+    return Site(app, close)
 
 
-def _warm_up(services: Services) -> None:
-    """Models, and the grammars, which take 0.1 s to build."""
+def warm_up(services: Services, ended: threading.Event, pause_s: float = _NEW_TABLES_S) -> None:
+    """Loads the models of the tables, also of those that others make on the cluster later, until it is ``ended``.
+
+    Without that a new table's model would be loaded by its first search, which a gateway that is not ready never gets.
+    """
+    seen: set[str] = set()
     try:
+        # The grammars take 0.1 s to build.
         parse_request("query=a&&filter=a=1")
-        services.embedding.warm_up(_models_when_readable(services))
+        while not ended.is_set():
+            try:
+                new = services.models() - seen
+            except EngineError as error:
+                if not seen:
+                    _LOG.warning("waiting for the engine: %s", error.message)
+                ended.wait(_ENGINE_AWAY_S)
+                continue
+            seen |= new
+            _load(services, new)
+            ended.wait(pause_s)
     except Exception:  # noqa: BLE001 - a thread has nobody to raise to
-        _LOG.exception("the models could not be loaded; /readyz keeps saying no")
+        _LOG.exception("models are not loaded any more; /readyz may keep saying no")
 
 
-def _models_when_readable(services: Services) -> set[str]:
-    """Waits for a cluster that is away."""
-    while True:
-        try:
-            return services.models()
-        except EngineError as error:
-            _LOG.warning("waiting for the engine: %s", error.message)
-            time.sleep(_ENGINE_AWAY_S)
+def _load(services: Services, models: set[str]) -> None:
+    with suppress(HavengateError):
+        services.embedding.warm_up(models)
+    for model, reason in services.embedding.readiness(models).failed.items():
+        _LOG.error("searches that need model %s will fail: %s", model, reason)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, Response, request
@@ -41,30 +41,30 @@ RECORD = "embed-server.json"
 _LOADING_S = 2
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Served:
-    """The models of one server; ``failed`` says why those that could not be loaded could not."""
+    """The models of one server."""
 
     embedding: EmbeddingService
     names: tuple[str, ...]
-    failed: dict[str, str] = field(default_factory=dict)
 
     def models(self) -> set[str]:
         return set(self.names)
 
     def load(self) -> None:
         """All of them, whatever becomes of one."""
-        for name in self.names:
-            try:
-                self.embedding.warm_up([name])
-            except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to
-                _LOG.exception("model %s cannot be loaded", name)
-                self.failed[name] = str(error)
+        try:
+            self.embedding.warm_up(self.names)
+        except HavengateError:
+            for name, reason in self.embedding.readiness(self.names).failed.items():
+                _LOG.error("model %s cannot be loaded: %s", name, reason)
 
     def describe(self, name: str) -> dict[str, Any]:
-        if not self.embedding.ready([name]):
-            state = {"state": "failed", "message": self.failed[name]} if name in self.failed else {"state": "loading"}
-            return {"name": name, **state}
+        readiness = self.embedding.readiness([name])
+        if readiness.failed:
+            return {"name": name, "state": "failed", "message": readiness.failed[name]}
+        if readiness.waiting:
+            return {"name": name, "state": "loading"}
         mark = self.embedding.fingerprint(name)
         return {
             "name": name,
@@ -140,9 +140,10 @@ def _answer(served: Served, embed: Callable[[str], npt.NDArray[np.float32]]) -> 
     name = request.args.get("model", "")
     if name not in served.names:
         raise NotFound(f"no model {excerpt(repr(name))} here; there are: {', '.join(served.names)}")
-    if name in served.failed:
-        raise ModelAway(f"model {name!r} could not be loaded: {served.failed[name]}")
-    if not served.embedding.ready([name]):
+    readiness = served.embedding.readiness([name])
+    if readiness.failed:
+        raise ModelAway(f"model {name!r} could not be loaded: {readiness.failed[name]}")
+    if readiness.waiting:
         raise Overloaded(f"model {name!r} is being loaded", retry_after_s=_LOADING_S)
     space = served.embedding.fingerprint(name).space
     if request.args.get("space", space) != space:

@@ -35,10 +35,9 @@ def blueprint(services: Probed) -> Blueprint:
     @views.get("/readyz")
     @needs(None)
     def readyz() -> Response:
-        waiting_for = _missing(services)
-        if waiting_for is None:
-            return json_response({"status": "OK"})
-        return json_response({"status": "WAIT", "message": waiting_for}, 503)
+        ready, message = _readiness(services)
+        body = {"status": "OK" if ready else "WAIT"} | ({"message": message} if message else {})
+        return json_response(body, 200 if ready else 503)
 
     @views.get("/network/active")
     @needs("read")
@@ -48,10 +47,21 @@ def blueprint(services: Probed) -> Blueprint:
     return views
 
 
-def _missing(services: Probed) -> str | None:
-    """What stands between now and an answered search; None when nothing does."""
+def _readiness(services: Probed) -> tuple[bool, str]:
+    """Whether searches would be answered, and what stands between now and that.
+
+    A model that cannot be loaded costs its own tables their searches, not the others theirs; so it is said, and is no
+    reason to say no unless nothing else is there.
+    """
     try:
         models = services.models()
     except HavengateError:
-        return "the tables cannot be read; `havengate doctor` says why"
-    return None if services.embedding.ready(models) else "models are being loaded"
+        return False, "the tables cannot be read; `havengate doctor` says why"
+    readiness = services.embedding.readiness(models)
+    if readiness.away:
+        return False, "the server of models does not answer"
+    if readiness.waiting:
+        return False, f"models are being loaded: {', '.join(sorted(readiness.waiting))}"
+    # The reasons name folders, and anybody may ask here.
+    failed = [f"model {name} cannot be loaded: `havengate models verify {name}` says why" for name in readiness.failed]
+    return not models or len(failed) < len(models), "; ".join(failed)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from engines.contract import TableSpec
-from havengate.documents import Command, Documents
+from havengate.documents import Command, Documents, PushReport
+from havengate.errors import Overloaded
 from ingest.files import Item
 
 if TYPE_CHECKING:
     from havengate.settings import PushSettings
 
 _BATCH = 32
+_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ def load(
     for batch in _batches(items, min(_BATCH, limits.max_documents, limits.max_pictures)):
         rows = [(item.place, Command("add", item.fields)) for item in batch if item.fields is not None]
         unread = [(item.place, item.error) for item in batch if item.fields is None]
-        report = documents.push(table, [command for _, command in rows])
+        report = _pushed(documents, table, [command for _, command in rows])
         failed = [(rows[failure.index][0], failure.message) for failure in report.failures]
         for place, reason in unread + failed:
             reject(place, reason)
@@ -49,6 +52,16 @@ def load(
         rejected += len(unread) + len(failed)
         progress(len(batch))
     return LoadReport(written, rejected)
+
+
+def _pushed(documents: Documents, table: TableSpec, commands: list[Command]) -> PushReport:
+    """A model that searches keep busy is waited for: nobody waits for a load's answer."""
+    for _ in range(_TRIES - 1):
+        try:
+            return documents.push(table, commands)
+        except Overloaded as busy:
+            time.sleep(busy.retry_after_s or 0)
+    return documents.push(table, commands)
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

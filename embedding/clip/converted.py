@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import shutil
 import warnings
 from contextlib import contextmanager
@@ -37,16 +38,17 @@ class Graphs(NamedTuple):
     text: Path
 
 
-def converted(files: ClipFiles, recipe: Recipe) -> Graphs:
+def converted(files: ClipFiles, recipe: Recipe, say: Callable[[str], object] = lambda _: None) -> Graphs:
     """Where the graphs of both towers are; what is not there yet is converted, by one process at a time.
 
-    Raises ModelError where torch or transformers are needed for that and not installed.
+    ``say`` gets the name of each tower before it is. Raises ModelError where torch or transformers are needed for that
+    and not installed.
     """
     picture = _place(files, "picture", files.picture_source, recipe.name)
     text = _place(files, "text", files.text_source, files.text_kind)
     if not (picture.is_file() and text.is_file()):
         with _only_one(files.cache):
-            _convert_missing(files, recipe, Graphs(picture, text))
+            _convert_missing(files, recipe, Graphs(picture, text), say)
     return Graphs(picture, text)
 
 
@@ -66,7 +68,7 @@ def _only_one(cache: Path) -> Iterator[None]:
         yield
 
 
-def _convert_missing(files: ClipFiles, recipe: Recipe, graphs: Graphs) -> None:
+def _convert_missing(files: ClipFiles, recipe: Recipe, graphs: Graphs, say: Callable[[str], object]) -> None:
     try:
         from embedding.clip.towers import load_picture_tower, load_text_tower
     except ModuleNotFoundError as error:
@@ -75,8 +77,10 @@ def _convert_missing(files: ClipFiles, recipe: Recipe, graphs: Graphs) -> None:
             "pip install 'havengate[clip]'"
         ) from error
     if not graphs.picture.is_file():
+        say("picture")
         _save(lambda: _picture_graph(load_picture_tower(files, recipe), recipe), graphs.picture)
     if not graphs.text.is_file():
+        say("text")
         _save(lambda: _text_graph(load_text_tower(files)), graphs.text)
 
 
@@ -109,11 +113,14 @@ def _graph(tower: torch.nn.Module, *example: torch.Tensor) -> ov.Model:
 
 
 def _save(make: Callable[[], ov.Model], place: Path) -> None:
-    """Complete or not there at all."""
+    """Complete or not there at all, also after a power failure."""
     import openvino as ov
 
     partial = place.parent.parent / _PARTIAL
     partial.mkdir()
     ov.save_model(make(), partial / _GRAPH, compress_to_fp16=False)
+    for file in partial.iterdir():
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
     shutil.rmtree(place.parent, ignore_errors=True)
     partial.rename(place.parent)

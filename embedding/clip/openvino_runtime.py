@@ -9,6 +9,7 @@ import numpy as np
 import openvino as ov
 
 from embedding.clip.converted import converted
+from havengate.errors import ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class OpenVinoTower:
-    """A compiled graph. Calls from several threads are served one after the other."""
+    """A compiled graph. Calls from several threads are served one after the other.
+
+    Raises ModelError for a file that is none.
+    """
 
     def __init__(self, graph: Path, runtime: RuntimeSettings, threads: int) -> None:
         config = {
@@ -32,7 +36,13 @@ class OpenVinoTower:
             # Pinned threads of two processes would share one core while others are idle.
             "ENABLE_CPU_PINNING": False,
         }
-        self._request = ov.Core().compile_model(graph, "CPU", config).create_infer_request()
+        try:
+            self._request = ov.Core().compile_model(graph, "CPU", config).create_infer_request()
+        except RuntimeError as error:
+            says = str(error).strip().splitlines()[-1]
+            raise ModelError(
+                f"{graph.parent} cannot be read: {says}. Delete that folder: it is made again from the weights"
+            ) from error
         self._lock = threading.Lock()
 
     def __call__(self, *inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

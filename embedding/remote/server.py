@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from embedding.readiness import Readiness
 from embedding.remote.connections import Connections
 from embedding.wire import CONTENT_TYPE, SHAPE_HEADER, shape_text, vectors_from
 from havengate.errors import ModelAway, ModelError, Overloaded
@@ -63,13 +64,16 @@ class ModelServer:
                 raise self._missing(model, described)
         return card
 
-    def ready(self, models: Iterable[str]) -> bool:
-        """Whether the server answers now and has these models loaded."""
+    def readiness(self, models: Iterable[str]) -> Readiness:
+        """Of models as the server has them now."""
         try:
-            self._describe(_PROBE_S)
+            troubles = self._describe(_PROBE_S)
         except ModelError:
-            return False
-        return self._cards.keys() >= set(models)
+            return Readiness(away=True)
+        missing = sorted(set(models) - self._cards.keys())
+        waiting = frozenset(model for model in missing if troubles.get(model) == "")
+        failed = {model: self._missing(model, troubles).message for model in missing if model not in waiting}
+        return Readiness(waiting, failed)
 
     def embed_texts(self, card: RemoteCard, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """float32 [texts, dimension]. Raises Overloaded."""

@@ -9,6 +9,8 @@ from embedding.entry import PICTURE
 from embedding.weights.store import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from embedding.clip.files import ClipFiles
     from embedding.entry import ModelEntry
     from embedding.protocol import Model
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from havengate.settings import EmbeddingSettings
     from havengate.types import Fingerprint
 
-CONVERTED = "openvino"
 _PACKAGES = ("tokenizers", "torch", "transformers")
 
 
@@ -38,13 +39,33 @@ def load(entry: ModelEntry, settings: EmbeddingSettings) -> Model:
     return load_clip(files, resolve(settings))
 
 
+def convert(entry: ModelEntry, settings: EmbeddingSettings, say: Callable[[str], object]) -> None:
+    """Makes the graphs of OpenVINO now, where it would run the model here, so that no server does at its start.
+
+    ``say`` gets the name of each tower that is converted. Raises ModelError for files that are no such model.
+    """
+    from embedding.clip.runtime import resolve
+
+    if _packages_missing() or resolve(settings).kind != "openvino":
+        return
+    files = clip_files(entry, settings)
+    from embedding.clip.converted import converted
+    from embedding.clip.preprocess import read_recipe
+
+    converted(files, read_recipe(files.picture, files.preprocessing), say)
+
+
 def runtime(settings: EmbeddingSettings) -> str:
     """What would run a CLIP model here, or which packages are missing. Raises ModelError for settings that clash."""
     from embedding.clip.runtime import resolve
 
-    if any(find_spec(package) is None for package in _PACKAGES):
+    if _packages_missing():
         return "none: pip install 'havengate[clip]'"
     return resolve(settings).numerics
+
+
+def _packages_missing() -> bool:
+    return any(find_spec(package) is None for package in _PACKAGES)
 
 
 def clip_files(entry: ModelEntry, settings: EmbeddingSettings) -> ClipFiles:
@@ -60,7 +81,7 @@ def clip_files(entry: ModelEntry, settings: EmbeddingSettings) -> ClipFiles:
         dimension=entry.dimension,
         picture_source=_source(parts[PICTURE]),
         text_source=_source(parts[entry.text_folder]),
-        cache=store.folder / CONVERTED,
+        cache=store.converted,
         space_texts=tuple(part.repository for part in entry.texts.values()),
         preprocessing=entry.preprocessing,
     )

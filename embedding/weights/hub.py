@@ -91,7 +91,7 @@ class Hub:
                 progress(-begun)
                 begun = 0
             length = answer.headers.get("Content-Length")
-            while chunk := answer.read(_CHUNK):
+            while chunk := answer.read1(_CHUNK):
                 file.write(chunk)
                 progress(len(chunk))
         if length is not None and _length(target) != begun + int(length):

@@ -40,9 +40,9 @@ class LockedPart:
 
     @property
     def content(self) -> str:
-        """Half a hash over those of the weights: what tells two contents apart."""
-        weights = sorted((name, record.sha256) for name, record in self.files.items() if name.endswith(".safetensors"))
-        return hashlib.sha256(json.dumps(weights).encode()).hexdigest()[:32]
+        """Half a hash over those of weights and networks' configurations: what tells two contents apart."""
+        networks = sorted((name, record.sha256) for name, record in self.files.items() if _shapes_vectors(name))
+        return hashlib.sha256(json.dumps(networks).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,10 @@ class Lock:
     entry: Mapping[str, object]
     when: str
     parts: Mapping[str, LockedPart]
+
+
+def _shapes_vectors(name: str) -> bool:
+    return name.endswith(".safetensors") or name.rpartition("/")[2] == "config.json"
 
 
 def lock_json(lock: Lock) -> str:

@@ -116,7 +116,8 @@ def _compared(store: ModelStore, lock: Lock, source: Source) -> Pulled:
         except ModelError as error:
             return Pulled(lock, changed=False, note=error.message)
         if changed := _changed_files(store, name, part, held, listing):
-            raise _refusal(store, part, held, f"{listing.commit[:12]} with other content ({', '.join(changed)})")
+            now = listing.commit[:12] or "a folder"
+            raise _refusal(store, part, held, f"{now} with other content ({', '.join(changed)})")
         if part.revision != held.revision:
             parts[name] = replace(held, revision=part.revision, commit=listing.commit)
     if parts != lock.parts:

@@ -89,6 +89,7 @@ def collect(store: ModelStore, name: str, wanted: Wanted, source: Source, progre
 def install(store: ModelStore, lock: Lock, parts: Mapping[str, LockedPart]) -> None:
     """The staged parts take their places. Until the lock is written, last, the model counts as not there."""
     store.lock_file.unlink(missing_ok=True)
+    shutil.rmtree(store.converted, ignore_errors=True)
     for name in parts:
         place = store.part_folder(name)
         if place.exists():

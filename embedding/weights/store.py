@@ -42,6 +42,11 @@ class ModelStore:
         return self.folder / PULLING
 
     @property
+    def converted(self) -> Path:
+        """Where graphs that were made of the files are kept."""
+        return self.folder / "openvino"
+
+    @property
     def lock_file(self) -> Path:
         return self.folder / LOCK
 

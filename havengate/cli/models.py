@@ -79,7 +79,7 @@ def pull(name: str, accept: bool) -> None:
 
     The first pull records the commit and the sha256 of every file in lock.json, and later ones hold to them: where the
     hub has other content, --accept takes it, and tables built with the former have to be built again. Only safetensors
-    are fetched, never a pickle.
+    are fetched, never a pickle. What is here is then converted for OpenVINO, where that runs it.
 
     \b
     HAVENGATE_EMBEDDING__HUB        another hub or a mirror
@@ -91,6 +91,7 @@ def pull(name: str, accept: bool) -> None:
     """  # noqa: D301  (click's \b keeps the lines)
     from embedding.catalogue import find_entry
     from embedding.weights import pull as pulling
+    from embedding.weights.card import convert
     from embedding.weights.store import open_store
     from havengate.settings import load_settings
 
@@ -106,6 +107,7 @@ def pull(name: str, accept: bool) -> None:
     for part in done.lock.parts.values():
         click.echo(f"{part.repository}\t{part.commit[:12] or 'no commit'}\t{part.size / 1e6:.1f} MB")
     click.echo(f"model {name} is {'here' if done.changed else 'here already'}, in {store.folder}")
+    convert(store.entry, settings, _converting)
 
 
 @models.command("add")
@@ -126,6 +128,7 @@ def add(path: Path, name: str, family: str, licence: str, link: bool) -> None:
     from embedding.catalogue import load_catalogue
     from embedding.weights.add import add as adding
     from embedding.weights.add import describe_folder
+    from embedding.weights.card import convert
     from embedding.weights.store import open_store
     from havengate.settings import load_settings
 
@@ -135,6 +138,7 @@ def add(path: Path, name: str, family: str, licence: str, link: bool) -> None:
     with _bars(name) as bar:
         adding(store, path, bar, link=link)
     click.echo(f"model {name} is here, {entry.dimension} dimensions, in {store.folder}")
+    convert(entry, settings, _converting)
 
 
 @models.command("verify")
@@ -202,6 +206,10 @@ def _photos(paths: list[str], limits: LimitSettings) -> list[Image]:
     from havengate.images import decode_picture
 
     return [decode_picture((folder() / path).read_bytes(), limits) for path in paths]
+
+
+def _converting(tower: str) -> None:
+    click.echo(f"converting the {tower} tower for OpenVINO (once)", err=True)
 
 
 @contextmanager

@@ -9,8 +9,11 @@ from support import run_cli
 
 from engines.contract import TableSpec
 from havengate.cli.common import printable
-from havengate.errors import RequestError, SchemaError
-from ingest.files import open_source
+from havengate.documents import PushReport
+from havengate.errors import Overloaded, RequestError, SchemaError
+from havengate.settings import PushSettings
+from ingest.files import Item, open_source
+from ingest.load import LoadReport, load
 from schemas.resolve import resolve
 from schemas.settings import TableSettings
 from schemas.templates import template
@@ -131,3 +134,27 @@ def test_ingest_survives_odd_names_and_counts_other_files(tmp_path):
     assert r"\x1b[31m\udcff.png: the file's name is not UTF-8" in done.stderr
     assert "a link that leads out of the picture folder" in done.stderr
     assert "1 other files left out" in done.stderr
+
+
+class BusyAtFirst:
+    """Documents whose model turns the first pushes away."""
+
+    def __init__(self, times):
+        self.times = times
+
+    def push(self, _table, commands):
+        self.times -= 1
+        if self.times >= 0:
+            raise Overloaded("256 are waiting", retry_after_s=0)
+        return PushReport(len(commands), 0, ())
+
+
+def load_into(documents):
+    items = [Item(f"line {n}", {"id": n}) for n in range(3)]
+    return load(documents, None, items, limits=PushSettings(), reject=print, progress=lambda _: None)
+
+
+def test_a_load_waits_for_a_busy_model_but_not_for_ever():
+    assert load_into(BusyAtFirst(5)) == LoadReport(3, 0)
+    with pytest.raises(Overloaded):
+        load_into(BusyAtFirst(1000))

@@ -15,6 +15,9 @@ from support import run_cli
 from examples import folder
 from schemas.templates import template
 
+TORCH = {"HAVENGATE_EMBEDDING__RUNTIME": "torch", "HAVENGATE_EMBEDDING__DEVICE": "cpu"}
+"""For what is not about graphs, which take seconds to make."""
+
 
 def fails(done, code=2):
     assert done.returncode == code, done.stderr
@@ -43,7 +46,10 @@ def clip_folder(tmp_path_factory):
 def with_mine(tmp_path_factory, clip_folder):
     """A data folder with the model `mine`, added from a folder."""
     data_dir = tmp_path_factory.mktemp("mine") / "data"
-    done = run_cli(data_dir, "models", "add", str(clip_folder), "--name", "mine", "--licence", "MIT")
+    env = {"HAVENGATE_EMBEDDING__RUNTIME": "openvino"}
+    done = run_cli(data_dir, "models", "add", str(clip_folder), "--name", "mine", "--licence", "MIT", env=env)
+    assert "converting the text tower for OpenVINO (once)" in done.stderr
+    assert len(list((data_dir / "models/mine/openvino").glob("f32-*/tower.xml"))) == 2
     assert "model mine is here, 512 dimensions" in done.stdout
     return data_dir
 
@@ -55,7 +61,7 @@ def test_the_list_says_what_there_is_and_what_would_run_it(tmp_path):
         ["clip", "missing"],
         ["clip_ecom", "missing"],
     ]
-    rows = states(tmp_path, env={"HAVENGATE_EMBEDDING__RUNTIME": "torch", "HAVENGATE_EMBEDDING__DEVICE": "cpu"})
+    rows = states(tmp_path, env=TORCH)
     assert rows["builtin"]["runtime"] == "openvino-f32"
     assert rows["clip"]["runtime"] == "torch-f32"
     assert rows["clip"]["dimension"] == 512
@@ -66,7 +72,7 @@ def test_a_killed_pull_is_partial_and_goes_on(tmp_path, clip_folder):
     files = {path.name: path.read_bytes() for path in clip_folder.iterdir()}
     with HubDouble() as hub:
         hub.put("patrickjohncyh/fashion-clip", files)
-        env = {"HAVENGATE_EMBEDDING__HUB": hub.url}
+        env = TORCH | {"HAVENGATE_EMBEDDING__HUB": hub.url}
         hub.stall = 1_000_000
         killed = subprocess.Popen(
             [sys.executable, "-m", "havengate", "models", "pull", "clip_ecom"],
@@ -138,7 +144,7 @@ def test_verify_passes_a_model_that_ranks(tmp_path):
 
 
 def test_verify_finds_bytes_that_changed(tmp_path, clip_folder):
-    run_cli(tmp_path, "models", "add", str(clip_folder), "--name", "mine")
+    run_cli(tmp_path, "models", "add", str(clip_folder), "--name", "mine", env=TORCH)
     weights = tmp_path / "models/mine/picture/model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
@@ -148,7 +154,7 @@ def test_verify_finds_bytes_that_changed(tmp_path, clip_folder):
 
 
 def test_an_added_model_serves_a_table_and_is_removed(tmp_path, clip_folder):
-    run_cli(tmp_path, "models", "add", str(clip_folder), "--name", "mine", "--link")
+    run_cli(tmp_path, "models", "add", str(clip_folder), "--name", "mine", "--link", env=TORCH)
     assert (tmp_path / "models/mine/picture/model.safetensors").is_symlink()
     schema = tmp_path / "schema.json"
     schema.write_text(json.dumps(template("base64", model="mine").to_json()))
@@ -164,7 +170,7 @@ def test_an_added_model_serves_a_table_and_is_removed(tmp_path, clip_folder):
 
 
 def test_doctor_says_how_to_get_the_weights_that_a_table_needs(tmp_path, clip_folder):
-    env = {"HAVENGATE_EMBEDDING__OFFLINE": str(tmp_path / "brought")}
+    env = TORCH | {"HAVENGATE_EMBEDDING__OFFLINE": str(tmp_path / "brought")}
     (tmp_path / "brought/patrickjohncyh").mkdir(parents=True)
     (tmp_path / "brought/patrickjohncyh/fashion-clip").symlink_to(clip_folder)
     run_cli(tmp_path, "models", "pull", "clip_ecom", env=env)
@@ -179,7 +185,7 @@ def test_doctor_says_how_to_get_the_weights_that_a_table_needs(tmp_path, clip_fo
 
 def test_a_vendors_table_has_512_dimensions(tmp_path):
     small = save_clip(tmp_path / "small", dimension=64)
-    run_cli(tmp_path / "data", "models", "add", str(small), "--name", "small")
+    run_cli(tmp_path / "data", "models", "add", str(small), "--name", "small", env=TORCH)
     schema = tmp_path / "schema.json"
     schema.write_text(json.dumps(template("base64", model="small").to_json()))
     done = run_cli(tmp_path / "data", "table", "create", "t", "--schema", str(schema), check=False)

@@ -1,6 +1,10 @@
 import pytest
+from fake_model import FakeModel
 from hub_double import HubDouble
 from pulls import PICTURES, TEXTS, Place, clip_files, sentence_files
+
+from embedding.service import EmbeddingService
+from havengate.settings import EmbeddingSettings
 
 
 @pytest.fixture
@@ -14,3 +18,26 @@ def hub():
 @pytest.fixture
 def place(hub, tmp_path):
     return Place(hub, tmp_path / "models")
+
+
+@pytest.fixture
+def fake():
+    return FakeModel()
+
+
+@pytest.fixture
+def make_service():
+    services = []
+
+    def make(loader, **settings):
+        services.append(EmbeddingService(EmbeddingSettings(**settings), {"fake": loader}))
+        return services[-1]
+
+    yield make
+    for service in services:
+        service.close()
+
+
+@pytest.fixture
+def service(make_service, fake):
+    return make_service(lambda _: fake)

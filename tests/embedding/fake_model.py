@@ -4,8 +4,13 @@ import hashlib
 import threading
 
 import numpy as np
+from PIL import Image
 
 from havengate.types import Fingerprint
+
+
+def picture(colour):
+    return Image.new("RGB", (3, 2), colour)
 
 
 def unit(values):

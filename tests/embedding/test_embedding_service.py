@@ -6,46 +6,20 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from fake_model import FakeModel, colour_vector, text_vector
+from fake_model import FakeModel, colour_vector, picture, text_vector
 from PIL import Image
 
 from embedding.catalogue import ModelCard
 from embedding.entry import ModelEntry
+from embedding.readiness import Readiness
 from embedding.service import EmbeddingService
-from havengate.errors import ModelError, Overloaded, PictureError
+from havengate.errors import ModelError, PictureError
 from havengate.settings import EmbeddingSettings
 from havengate.types import Fingerprint
 
 
-@pytest.fixture
-def fake():
-    return FakeModel()
-
-
-@pytest.fixture
-def make_service():
-    services = []
-
-    def make(loader, **settings):
-        services.append(EmbeddingService(EmbeddingSettings(**settings), {"fake": loader}))
-        return services[-1]
-
-    yield make
-    for service in services:
-        service.close()
-
-
-@pytest.fixture
-def service(make_service, fake):
-    return make_service(lambda _: fake)
-
-
 def threads_of_fake():
     return [thread for thread in threading.enumerate() if thread.name in {"embed-texts-fake", "embed-pictures-fake"}]
-
-
-def picture(colour):
-    return Image.new("RGB", (3, 2), colour)
 
 
 def test_a_text_gives_its_own_vector(service):
@@ -195,6 +169,21 @@ def test_a_failed_load_is_a_model_error_and_is_tried_again(make_service, fake):
     assert service.ready(["fake"])
 
 
+def test_a_model_that_fails_does_not_keep_the_others_from_being_loaded(fake):
+    def fails(_):
+        raise OSError("disk")
+
+    with closing(EmbeddingService(EmbeddingSettings(), {"bad": fails, "fake": lambda _: fake})) as service:
+        assert service.readiness(["bad", "fake"]) == Readiness(frozenset({"bad", "fake"}), {})
+        with pytest.raises(ModelError, match="disk"):
+            service.warm_up(["bad", "nothing", "fake"])
+        assert service.ready(["fake"])
+        readiness = service.readiness(["bad", "fake", "nothing", "builtin"])
+        assert readiness.waiting == {"builtin"}
+        assert readiness.failed["bad"] == "model 'bad' cannot be loaded: disk"
+        assert "unknown model 'nothing'" in readiness.failed["nothing"]
+
+
 def test_a_model_that_cannot_run_is_not_ready_and_leaves_no_threads(make_service):
     class Broken(FakeModel):
         def embed_pictures(self, pixels):
@@ -263,85 +252,3 @@ def test_what_builtin_is_can_be_asked_without_its_libraries():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-@pytest.fixture
-def held(make_service, fake):
-    """A service with one text running and none let go, and one more place to wait in."""
-
-    def hold(**settings):
-        service = make_service(lambda _: fake, batch=1, queue=1, **settings)
-        service.warm_up(["fake"])
-        fake.started.clear()
-        fake.go.clear()
-        pool = ThreadPoolExecutor(4)
-        running = pool.submit(service.embed_text, "fake", "running")
-        assert fake.started.wait(30)
-        return service, pool, running
-
-    yield hold
-    fake.go.set()
-
-
-def test_texts_beyond_the_queue_are_turned_away_while_pictures_go_on(held, fake):
-    service, pool, running = held()
-    waiting = pool.submit(service.embed_text, "fake", "waiting")
-    queue = service._slots["fake"].runner._texts._queue
-    while not queue:
-        threading.Event().wait(0.001)
-    with pytest.raises(Overloaded):
-        service.embed_text("fake", "too many")
-    assert service.embed_pictures("fake", [picture((1, 2, 3))]).shape == (1, 4)
-    fake.go.set()
-    assert running.result(30) is not None
-    assert np.array_equal(waiting.result(30), text_vector("waiting"))
-    assert np.array_equal(service.embed_text("fake", "too many"), text_vector("too many"))
-    pool.shutdown()
-
-
-def test_who_waits_too_long_is_told_so_and_gives_the_place_back(held, fake):
-    service, pool, running = held(timeout_s=0.2)
-    with pytest.raises(Overloaded, match=r"no vector in 0\.2 s"):
-        service.embed_text("fake", "patient")
-    with pytest.raises(Overloaded, match=r"no vector in 0\.2 s"):
-        service.embed_text("fake", "also patient")
-    with pytest.raises(Overloaded):
-        running.result(30)
-    fake.go.set()
-    pool.shutdown()
-    assert np.array_equal(service.embed_text("fake", "later"), text_vector("later"))
-    assert ["patient"] not in fake.text_batches
-
-
-def test_many_pictures_of_one_caller_fit_a_short_queue(make_service, fake):
-    service = make_service(lambda _: fake, batch=4, queue=2)
-    colours = [(n, 2 * n, 200 - n) for n in range(1, 41)]
-    vectors = service.embed_pictures("fake", [picture(colour) for colour in colours])
-    assert np.array_equal(vectors, [colour_vector(colour) for colour in colours])
-
-
-def test_a_caller_that_fails_takes_its_pictures_out_of_the_queue(make_service):
-    class Slow(FakeModel):
-        def embed_pictures(self, pixels):
-            self.started.set()
-            assert self.go.wait(30)
-            return super().embed_pictures(pixels)
-
-    model = Slow()
-    service = make_service(lambda _: model, batch=4)
-    service.warm_up(["fake"])
-    model.started.clear()
-    model.go.clear()
-    pixels = model.prepare(picture((1, 2, 3)))
-
-    def broken():
-        yield pixels
-        assert model.started.wait(30)
-        yield pixels
-        raise PictureError("the third is broken")
-
-    with pytest.raises(PictureError):
-        service.embed_pixels("fake", broken())
-    model.go.set()
-    service.embed_pixels("fake", [pixels])
-    assert model.picture_batches == [1, 1, 1]

@@ -3,6 +3,7 @@
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from embedding.clip.files import ClipFiles
 from embedding.clip.model import load_clip
 from embedding.clip.runtime import RuntimeSettings
+from embedding.readiness import Readiness
 from embedding.service import EmbeddingService
 from gateway.auth import hash_password
 from havengate.doctor import examine
@@ -129,7 +131,7 @@ def test_a_server_that_is_not_there_at_first_is_found_later(site, ask):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         site.port = probe.getsockname()[1]
     remote = ask(site.url, timeout_s=5)
-    assert not remote.ready([NAME])
+    assert remote.readiness([NAME]) == Readiness(away=True)
     with pytest.raises(ModelAway):
         remote.fingerprint(NAME)
     site.start(RecipeModel())
@@ -150,11 +152,13 @@ def test_a_server_that_says_nothing_is_away_after_the_timeout(ask):
 )
 def test_what_is_no_server_of_models_is_said_so(ask, answer):
     def reply(listener):
-        for _ in range(2):
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(answer)
+        # The client may ask once or twice, then the listener is closed.
+        with suppress(OSError):
+            for _ in range(2):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=reply, args=(listener,), daemon=True).start()
@@ -165,7 +169,7 @@ def test_what_is_no_server_of_models_is_said_so(ask, answer):
 def test_a_model_that_is_still_loading_is_waited_for_by_asking_again(site, ask):
     served = site.start(RecipeModel(), load=False)
     remote = ask(site.url)
-    assert not remote.ready([NAME])
+    assert remote.readiness([NAME]) == Readiness(waiting=frozenset({NAME}))
     with pytest.raises(ModelAway, match="still loading"):
         remote.embed_text(NAME, "red")
     served.load()
@@ -181,8 +185,12 @@ def test_a_model_that_could_not_be_loaded_says_why(site, ask):
     served = site.start(None, load=False)
     served.embedding._loaders[NAME] = lambda _: Broken()
     served.load()
+    remote = ask(site.url)
     with pytest.raises(ModelAway, match="no space left"):
-        ask(site.url).embed_text(NAME, "red")
+        remote.embed_text(NAME, "red")
+    readiness = remote.readiness([NAME, "other"])
+    assert "no space left" in readiness.failed[NAME]
+    assert "has no model 'other'" in readiness.failed["other"]
 
 
 def test_a_busy_server_says_when_to_come_back(site, ask):

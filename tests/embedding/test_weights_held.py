@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from pulls import PICTURES, clip_files
+from pulls import PICTURES, TEXTS, clip_files, sentence_files
 
 from embedding.weights.hub import Hub
 from embedding.weights.store import State
@@ -30,6 +30,37 @@ def test_later_pulls_hold_to_the_first(place, hub):
     assert place.store().damage() == []
     # What did not change was not fetched again.
     assert [name for name, _ in hub.fetched()] == ["model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "another"),
+    [
+        ("text-multilingual", "2_Dense/model.safetensors", True),
+        ("text-multilingual", "2_Dense/config.json", True),
+        ("text-multilingual", "model.safetensors", True),
+        ("picture", "config.json", True),
+        ("picture", "tokenizer.json", False),
+    ],
+)
+def test_weights_and_configurations_are_what_a_model_is_known_by(place, hub, part, name, another):
+    place.pull()
+    before = place.store().lock().parts[part].content
+    repository, files = (PICTURES, clip_files()) if part == "picture" else (TEXTS, sentence_files())
+    hub.put(repository, files | {name: b'{"another": 1}'})
+    place.pull(accept=True)
+    assert (place.store().lock().parts[part].content != before) is another
+
+
+def test_graphs_of_former_files_go_with_them(place, hub):
+    place.pull()
+    graph = place.store().converted / "f32-0/tower.xml"
+    graph.parent.mkdir(parents=True)
+    graph.touch()
+    place.pull()
+    assert graph.exists()
+    hub.put(PICTURES, clip_files(seed=5))
+    place.pull(accept=True)
+    assert not graph.exists()
 
 
 def test_another_revision_with_the_same_content_is_taken_down(place, hub):

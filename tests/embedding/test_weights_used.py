@@ -1,5 +1,6 @@
 """What a pull brings is what the towers read: small models of the real architectures from the hub's double."""
 
+import shutil
 from contextlib import closing
 
 import numpy as np
@@ -9,7 +10,10 @@ from hub_double import HubDouble
 from PIL import Image
 from pulls import PICTURES, TEXTS, Place
 
+from embedding.catalogue import find_entry
 from embedding.service import EmbeddingService
+from embedding.weights.card import convert
+from havengate.errors import ModelError
 from havengate.settings import EmbeddingSettings
 
 RUNTIME = {"runtime": "torch", "device": "cpu"}
@@ -59,3 +63,29 @@ def test_the_space_is_the_same_on_every_runtime(service, pulled):
     with closing(EmbeddingService(settings)) as other:
         assert other.fingerprint("clip").space == service.fingerprint("clip").space
         assert other.fingerprint("clip").numerics == "openvino-f32"
+
+
+def test_a_graph_that_cannot_be_read_says_what_to_do(pulled):
+    settings = EmbeddingSettings(models_dir=pulled, runtime="openvino", precision="f32")
+    convert(find_entry("clip", settings), settings, lambda _: None)
+    graph = next((pulled / "clip/openvino").glob("f32-*/tower.bin"))
+    graph.write_bytes(graph.read_bytes()[:1000])
+    with closing(EmbeddingService(settings)) as service, pytest.raises(ModelError) as caught:
+        service.embed_text("clip", "a")
+    assert f"{graph.parent} cannot be read" in caught.value.message
+    assert "\n" not in caught.value.message
+    shutil.rmtree(graph.parent)
+    with closing(EmbeddingService(settings)) as service:
+        assert service.embed_text("clip", "a").shape == (512,)
+
+
+def test_conversion_is_said_once_and_left_where_torch_runs_the_model(pulled, tmp_path):
+    shutil.copytree(pulled / "clip", tmp_path / "clip", ignore=shutil.ignore_patterns("openvino"))
+    said = []
+    torch = EmbeddingSettings(models_dir=tmp_path, **RUNTIME)
+    convert(find_entry("clip", torch), torch, said.append)
+    assert said == []
+    settings = EmbeddingSettings(models_dir=tmp_path, runtime="openvino")
+    for _ in range(2):
+        convert(find_entry("clip", settings), settings, said.append)
+    assert said == ["picture", "text"]

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embedding.readiness import Readiness
 from engines.contract import TableSpec
 from gateway.app import create_app
 from havengate.documents import PushReport
-from havengate.errors import UnknownTable
+from havengate.errors import ModelError, UnknownTable
 from havengate.settings import Settings
 from havengate.types import Certificate, Hit, Row, SearchResult
 from schemas.settings import TableSettings
@@ -82,10 +83,21 @@ class FakeDocuments:
 
 
 class FakeEmbedding:
-    loaded = True
+    """``failed`` says why by name; of all other models it says that they are loaded, or are still being ``loaded``."""
 
-    def ready(self, models):
-        return self.loaded and bool(models)
+    def __init__(self):
+        self.loaded = True
+        self.failed = {}
+        self.warmed = []
+
+    def warm_up(self, models):
+        self.warmed += sorted(models)
+        if self.failed:
+            raise ModelError("one of them")
+
+    def readiness(self, models):
+        failed = {name: self.failed[name] for name in models if name in self.failed}
+        return Readiness(frozenset() if self.loaded else frozenset(models) - failed.keys(), failed)
 
 
 class FakeServices:
