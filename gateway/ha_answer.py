@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Response, g
@@ -13,8 +12,7 @@ from gateway.ha_fetch import fetch_summary
 from gateway.ha_format import answer_body, error_body
 from gateway.ha_xml import answer_xml, error_xml
 from gateway.wanted import format_of, wanted_by
-from havengate.bind import bind
-from query_parser.plan import plan_request
+from havengate.services import plan_of
 
 if TYPE_CHECKING:
     from gateway.wanted import Format, Wanted
@@ -39,13 +37,7 @@ def answer(services: Services, request: HaRequest, default: Format) -> Response:
     if request.fetch_summary is not None:
         result, wanted = fetch_summary(services, request, request.fetch_summary)
     else:
-        plan = plan_request(
-            request,
-            services.tables.resolve,
-            index_aliases=services.settings.alias_set,
-            window=services.settings.limits.window,
-            check=partial(bind, window=services.settings.limits.window),
-        )
+        plan = plan_of(services, request)
         result, wanted = services.searcher.search(plan), wanted_by(request, plan)
     return _written(result, wanted, form)
 

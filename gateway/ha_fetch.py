@@ -11,6 +11,7 @@ from havengate.errors import RequestError, excerpt
 from havengate.search import output_names
 from havengate.types import Hit, SearchResult
 from havengate.values import canonical_key
+from query_parser.plan import warnings_of
 
 if TYPE_CHECKING:
     from engines.contract import TableSpec
@@ -36,7 +37,7 @@ def fetch_summary(services: Services, request: HaRequest, clause: FetchSummary) 
     if len(keys) > most:
         raise RequestError(f"{len(keys)} keys, the most is {most}", code=HaCode.KEY_VALUE_PAIR)
     table = _table(services, clause)
-    _require_nothing_dropped(request, table)
+    warnings = warnings_of(request.remarks, table.settings)
     names = _attributes(request, table)
     started = time.perf_counter()
     rows = _rows(services, table, keys, names)
@@ -46,7 +47,7 @@ def fetch_summary(services: Services, request: HaRequest, clause: FetchSummary) 
         tuple(Hit(row.pk, row.fields, score=None, sort_values=(), vectors=row.vectors) for row in rows),
         len(rows),
         timings={"fetch": time.perf_counter() - started},
-        warnings=request.warnings,
+        warnings=warnings,
     )
     return result, Wanted(table=table.name, attributes=names, trace=traced(request.config))
 
@@ -58,13 +59,6 @@ def _table(services: Services, clause: FetchSummary) -> TableSpec:
         message = f"one fetch has one table, not {excerpt(', '.join(names))}"
         raise RequestError(message, code=HaCode.MULTI_CLUSTERNAME_WITH_DIFFERENT_TABLE)
     return next(iter(tables.values()))
-
-
-def _require_nothing_dropped(request: HaRequest, table: TableSpec) -> None:
-    """What a strict table says of a search, it says of a fetch."""
-    for remark in request.remarks if table.settings.strict else ():
-        if not remark.engine_takes:
-            raise RequestError(f"{remark.text} (this table is strict)", code=remark.code, span=remark.span)
 
 
 def _attributes(request: HaRequest, table: TableSpec) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def attribute(field: Field, schema: TableSchema, *, whole_map: bool = False) -> 
 def _why_not(field: Field, schema: TableSchema) -> str:
     spec = schema.attribute_fields.get(field.name)
     if spec is None:
-        known = ", ".join(name for name in schema.attribute_fields if name not in schema.base64_fields)
+        known = ", ".join(schema.shown_fields)
         return f"no attribute {field.name!r}; the table has: {known}"
     if spec.type is FieldType.MAP:
         return f"field {field.name!r} is a MAP: name one of its keys, {field.name}.key"

@@ -233,7 +233,7 @@ def output_names(asked: tuple[str, ...] | None, spec: TableSpec) -> tuple[str, .
     """Field names that an answer holds: by default all but vectors and Base64 pictures."""
     if asked is not None:
         return asked
-    return tuple(name for name in spec.schema.attribute_fields if name not in spec.schema.base64_fields)
+    return spec.schema.shown_fields
 
 
 def resolve_fields(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from havengate.documents import Documents
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from engines.contract import Engine
     from havengate.blobs import BlobStore
     from havengate.settings import Settings
+    from havengate.types import SearchPlan
+    from query_parser.request import HaRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +86,18 @@ def services(settings: Settings, *, wait_s: float = 0.0) -> Iterator[Services]:
         yield opened
     finally:
         opened.close()
+
+
+def plan_of(services: Services, request: HaRequest) -> SearchPlan:
+    """The plan of a parsed HA3 request over these tables. Raises as query_parser.plan.plan_request does."""
+    from havengate.bind import bind
+    from query_parser.plan import plan_request
+
+    window = services.settings.limits.window
+    return plan_request(
+        request,
+        services.tables.resolve,
+        index_aliases=services.settings.alias_set,
+        window=window,
+        check=partial(bind, window=window),
+    )

@@ -84,7 +84,7 @@ def plan_request(
     plan = _Clauses(request, table, query, Expressions(scope), check).plan(indexes)
     return replace(
         plan,
-        warnings=(*_warnings((*request.remarks, *planner.remarks), table.settings), *reordering_parts(request)),
+        warnings=(*warnings_of((*request.remarks, *planner.remarks), table.settings), *reordering_parts(request)),
         notes=tuple(dict.fromkeys((*idle_parts(request), *planner.notes, *scope.notes))),
     )
 
@@ -189,7 +189,8 @@ def _check_config(request: HaRequest, window: int) -> None:
         raise RequestError(message, code=HaCode.NO_SCAN_JOIN_CLUSTER_NAME, span=request.auxiliary.span)
 
 
-def _warnings(remarks: tuple[Remark, ...], settings: TableSettings) -> tuple[str, ...]:
+def warnings_of(remarks: tuple[Remark, ...], settings: TableSettings) -> tuple[str, ...]:
+    """Raises RequestError for the first thing that the engine drops where the table is strict."""
     dropped = [remark for remark in remarks if not remark.engine_takes]
     if dropped and settings.strict:
         first = dropped[0]

@@ -42,8 +42,7 @@ def output_fields(attributes: tuple[Text, ...], expressions: Expressions) -> tup
     stored = [attribute.text for attribute in attributes if attribute.text in schema.fields]
     if not stored:
         return None
-    always = [name for name in schema.attribute_fields if name not in schema.base64_fields]
-    return tuple(dict.fromkeys([*always, *stored]))
+    return tuple(dict.fromkeys([*schema.shown_fields, *stored]))
 
 
 def variables(attributes: tuple[Text, ...], expressions: Expressions) -> tuple[Variable, ...]:

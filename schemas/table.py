@@ -134,6 +134,11 @@ class TableSchema:
         return {name: spec for name, spec in self.fields.items() if name not in self.vector_fields}
 
     @property
+    def shown_fields(self) -> tuple[str, ...]:
+        """What an answer holds unless it is asked for more: all but vectors and Base64 pictures."""
+        return tuple(name for name in self.attribute_fields if name not in self.base64_fields)
+
+    @property
     def base64_fields(self) -> frozenset[str]:
         """Fields whose values live in the blob store; rows hold a reference in their place."""
         sources = (index.source for index in self.vector_indexes.values())

@@ -14,6 +14,8 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as op
 
+from embedding.openvino_cpu import infer_request
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,15 +35,7 @@ class PictureTower:
 
     def __init__(self, weights: Weights, class_vectors: npt.NDArray[np.float32], threads: int) -> None:
         model = build_graph(weights, class_vectors)
-        config = {
-            # The CPU plugin silently takes bf16 where it has it: another space for rows than for queries.
-            "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
-            # Pinned threads of two processes would share one core while others are idle.
-            "ENABLE_CPU_PINNING": False,
-        }
-        self._request = ov.Core().compile_model(model, "CPU", config).create_infer_request()
+        self._request = infer_request(model, threads)
         self._lock = threading.Lock()
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

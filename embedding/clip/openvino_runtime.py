@@ -6,9 +6,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import openvino as ov
 
 from embedding.clip.converted import converted
+from embedding.openvino_cpu import infer_request
 from havengate.errors import ModelError
 
 if TYPE_CHECKING:
@@ -28,16 +28,8 @@ class OpenVinoTower:
     """
 
     def __init__(self, graph: Path, runtime: RuntimeSettings, threads: int) -> None:
-        config = {
-            # The CPU plugin silently takes bf16 where it has it; the fingerprint says which it is.
-            "INFERENCE_PRECISION_HINT": runtime.precision,
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
-            # Pinned threads of two processes would share one core while others are idle.
-            "ENABLE_CPU_PINNING": False,
-        }
         try:
-            self._request = ov.Core().compile_model(graph, "CPU", config).create_infer_request()
+            self._request = infer_request(graph, threads, runtime.precision)
         except RuntimeError as error:
             says = str(error).strip().splitlines()[-1]
             raise ModelError(

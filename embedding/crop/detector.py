@@ -17,6 +17,7 @@ import openvino as ov
 from PIL.Image import Resampling
 
 from embedding.crop.square import Box
+from embedding.openvino_cpu import infer_request
 from havengate.errors import ModelError
 
 if TYPE_CHECKING:
@@ -38,13 +39,7 @@ class Detector:
     def __init__(self, file: Path, threads: int) -> None:
         try:
             model = ov.Core().read_model(file)
-            config = {
-                "INFERENCE_PRECISION_HINT": "f32",
-                "INFERENCE_NUM_THREADS": threads,
-                "NUM_STREAMS": 1,
-                "ENABLE_CPU_PINNING": False,
-            }
-            self._request = ov.Core().compile_model(model, "CPU", config).create_infer_request()
+            self._request = infer_request(model, threads)
         except RuntimeError as error:
             raise ModelError(f"{_SETTING}: {file} cannot be read: {str(error).strip().splitlines()[-1]}") from error
         self._channels_first, self._height, self._width = _input_sides(model, file)

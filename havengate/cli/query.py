@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,18 +104,10 @@ def pointing_at(query: str) -> Iterator[None]:
 
 
 def _ha_plan(services: Services, request: str) -> SearchPlan:
-    from havengate.bind import bind
+    from havengate.services import plan_of
     from query_parser.parse import parse_request
-    from query_parser.plan import plan_request
 
-    window = services.settings.limits.window
-    return plan_request(
-        parse_request(request),
-        services.tables.resolve,
-        index_aliases=services.settings.alias_set,
-        window=window,
-        check=partial(bind, window=window),
-    )
+    return plan_of(services, parse_request(request))
 
 
 def _simple_plan(
