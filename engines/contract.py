@@ -10,6 +10,10 @@
 - Foreign exceptions become havengate.errors at the engine's edge.
 - All methods may be called from several threads.
 
+A table is a series of generations, of which one is current. Wherever a method takes ``name``, a table's name means its
+current generation, and an address (``at``) means that one of its generations, whether it is current or not; only
+methods that speak of a table as a whole (create, drop, generations) take no address.
+
 Expressions that reach an engine were bound by havengate.bind: fields exist, literals have the field's type.
 """
 
@@ -29,16 +33,49 @@ if TYPE_CHECKING:
 
     from havengate.types import Vector
 
+_AT = "@"
+"""No table's name has it."""
+
+
+def at(table: str, generation: str) -> str:
+    """The address of one generation of a table."""
+    return f"{table}{_AT}{generation}"
+
+
+def table_of(address: str) -> str:
+    """The table's name in an address, or the name itself."""
+    return address.partition(_AT)[0]
+
+
+def generation_of(address: str) -> str | None:
+    """The generation in an address; None for a table's name."""
+    return address.partition(_AT)[2] or None
+
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
-    """A table's name, schema (resolved, and the vendor's JSON as it came), settings and fingerprints by index."""
+    """A table's schema (resolved, and the vendor's JSON as it came), settings and fingerprints by index.
+
+    name        the table's name, or the address of the generation that was asked for
+    generation  whose specification this is, where an engine gave it; "" for one that is still to be created
+    """
 
     name: str
     schema: TableSchema
     vendor_schema: Mapping[str, object]
     settings: TableSettings
     fingerprints: Mapping[str, Fingerprint]
+    generation: str = ""
+
+    @property
+    def table(self) -> str:
+        """The plain name, under which pictures are kept."""
+        return table_of(self.name)
+
+    @property
+    def expects(self) -> str | None:
+        """The generation that has to be current still for what was made by this specification; None at an address."""
+        return None if generation_of(self.name) else self.generation or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +89,7 @@ class PoolQuery:
     columns          attribute fields wanted in the pool's frame
     marks            conditions of which the frame says by row whether they hold
     deadline_s       seconds that this may take; an engine that waits for others gives up then (TimedOut)
+    generation       the one that the vectors were made for; Moved where another is current by now
     """
 
     index: str
@@ -64,13 +102,14 @@ class PoolQuery:
     columns: tuple[str, ...] = ()
     marks: tuple[Expr, ...] = ()
     deadline_s: float | None = None
+    generation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RowsQuery:
     """Rows that match, without a vector term.
 
-    columns, marks, deadline_s  as a PoolQuery's
+    columns, marks, deadline_s, generation  as a PoolQuery's
     order           single-valued fields to sort by, missing values last; then by primary key
     limit           only the first so many; None: all
     most            refuse (RequestError 1005) when all are asked for and more match
@@ -83,6 +122,7 @@ class RowsQuery:
     limit: int | None = None
     most: int | None = None
     deadline_s: float | None = None
+    generation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +134,15 @@ class TableStats:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One build of a table, by a name that sorts by age within the table (g1, g2, ... g10 by their numbers)."""
+    """One build of a table, by a name that sorts by age within the table (g1, g2, ... g10 by their numbers).
+
+    building  it has not been current yet: somebody fills it, or gave up
+    """
 
     name: str
     rows: int
     current: bool
-
-
-Progress = Callable[[int, int], None]
-"""Called with the number of rows done and of all."""
+    building: bool = False
 
 
 Explanation = Mapping[str, object]
@@ -124,11 +164,17 @@ class Engine(Protocol):
 
     def set_settings(self, name: str, settings: TableSettings) -> None: ...
 
-    def upsert(self, name: str, rows: Sequence[Row]) -> None:
-        """Insert or replace whole rows; of two rows with one key the later wins."""
+    def upsert(self, name: str, rows: Sequence[Row], *, generation: str | None = None) -> None:
+        """Insert or replace whole rows; of two rows with one key the later wins.
 
-    def update_fields(self, name: str, patches: Sequence[Row]) -> list[str]:
-        """Merge fields, vectors and sources into rows that exist; returns the keys that do not, in order."""
+        Where ``generation`` is given and another one is current by now, nothing is written. Raises Moved then.
+        """
+
+    def update_fields(self, name: str, patches: Sequence[Row], *, generation: str | None = None) -> list[str]:
+        """Merge fields, vectors and sources into rows that exist; returns the keys that do not, in order.
+
+        ``generation`` as for ``upsert``.
+        """
 
     def delete(self, name: str, pks: Iterable[str]) -> int:
         """Number of rows that were there."""
@@ -150,21 +196,48 @@ class Engine(Protocol):
 
     def stats(self, name: str) -> TableStats: ...
 
-    def generations(self, name: str) -> list[Generation]:
-        """Oldest first; exactly one is current."""
+    def scan(self, name: str, after: str | None, limit: int) -> list[Row]:
+        """The next rows after the key ``after`` (None: the first), with vectors and sources, at most ``limit``.
 
-    def change_table(self, name: str, spec: TableSpec, progress: Progress) -> Generation:
-        """A new generation with that specification and all rows, vectors and sources of the current one.
-
-        Values of fields that ``spec`` lacks are left behind. Searches see the old generation until the new one is
-        whole, then the new one; writes wait meanwhile, or fail with Busy and leave nothing. A call that fails or
-        dies changes nothing. Older generations stay until they are dropped.
+        In an order by key of the engine's own that never changes, so that whoever stops goes on from the last key.
         """
 
-    def use_generation(self, name: str, generation: str) -> None:
-        """Makes a kept generation the current one. Raises UnknownGeneration."""
+    def mark(self, name: str) -> str:
+        """A text that stands for this moment: every write that was acknowledged is before it."""
+
+    def touched(self, name: str, mark: str) -> list[str]:
+        """Keys of all rows that were written or deleted since the mark, each once; some of before may be among them.
+
+        What each has become is asked by ``fetch``: a key that is not there was deleted. ``mark`` was made for the same
+        generation.
+        """
+
+    def generations(self, name: str) -> list[Generation]:
+        """Oldest first; exactly one is current, at most one is being built (the newest)."""
+
+    def build_generation(self, name: str, spec: TableSpec) -> str:
+        """A new, empty generation of that specification; returns its name.
+
+        It is filled by its address, stays through restarts until it is used or dropped, and searches of the table do
+        not see it. Raises Busy where one is being built already.
+        """
+
+    def use_generation(self, name: str, generation: str, last: Callable[[], None] | None = None) -> None:
+        """Makes another generation the current one, at one instant.
+
+        Writes of the table wait, or fail with Busy and leave nothing, while ``last`` runs and until it is done, so
+        that ``last`` can bring the other generation up to date; it may read all and write to addresses. When it
+        raises, or the process dies, nothing has changed. Searches never wait and never fail; the former generation
+        stays until it is dropped. Raises UnknownGeneration, Busy.
+        """
 
     def drop_generation(self, name: str, generation: str) -> None:
         """Raises UnknownGeneration, RequestError for the current one."""
+
+    def publish_change(self, key: str, change: Mapping[str, object]) -> None:
+        """Puts an entry of the change history where people look at the engine's data, if there is such a place.
+
+        ``key`` names the entry: publishing it again replaces it. ``change`` is JSON.
+        """
 
     def close(self) -> None: ...

@@ -17,6 +17,10 @@ HavengateError
 │   ├── UnfitTable       others changed what holds this table; other tables are not touched by it
 │   ├── TimedOut         the search took longer than it may
 │   └── Moved            a row or picture was replaced while it was read: reading again helps
+├── SourceError          a source of rows or pictures cannot be read as asked
+│   ├── SourceAway       it does not answer, or says to come again: trying again later helps
+│   └── SourceChanged    it is not what it was when the job began
+├── JobError             a job cannot be made, or not be made to do that now
 ├── SettingsError        a setting is wrong
 └── AccessError
     ├── Unauthorized     who is asking is not known
@@ -154,6 +158,28 @@ class TimedOut(EngineError):
 
 class Moved(EngineError):
     pass
+
+
+class SourceError(HavengateError):
+    http_status = 502
+    default_code = HaCode.SEARCH_UNKNOWN
+
+
+class SourceAway(SourceError):
+    http_status = 503
+
+
+class SourceChanged(SourceError):
+    http_status = 409
+
+
+class JobError(HavengateError):
+    http_status = 409
+
+
+def is_passing(error: HavengateError) -> bool:
+    """Whether the same call may do better later, without anybody changing anything."""
+    return isinstance(error, (SourceAway, ModelAway, Overloaded, EngineError)) and not isinstance(error, UnfitTable)
 
 
 class SettingsError(HavengateError):

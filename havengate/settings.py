@@ -150,6 +150,33 @@ def _mapping(pairs: str) -> dict[str, str]:
     return dict(split)
 
 
+class JobSettings(_Group):
+    in_server: bool = Field(True, description="`havengate serve` runs jobs, too; else `havengate worker` does")
+    workers: int = Field(
+        0, ge=0, le=256, description="threads that read and embed pictures of a job; 0: two for each core"
+    )
+    attempts: int = Field(5, ge=1, description="how often a job is tried when a service it needs is away")
+    backoff_s: float = Field(2.0, gt=0, description="pause before the second attempt; it doubles with each further one")
+    poll_s: float = Field(300.0, gt=0, description="how often sources of tables with rebuild=auto are looked at")
+    keep_days: int = Field(90, ge=1, description="days that ended jobs and the change history are kept")
+    record_queries: int = Field(
+        100, ge=0, description="last texts searched for in each table that a rebuild compares with; 0 keeps none"
+    )
+
+
+class SourceSettings(_Group):
+    """Ambient credentials of sources; those of a table's schema go first."""
+
+    oss_endpoint: str = Field("", description="endpoint for oss:// and s3:// sources, and for schemas without one")
+    oss_access_key_id: str = Field("", description="AccessKey id for OSS and S3; empty: the machine's own role")
+    oss_access_key_secret: SecretStr = Field(SecretStr(""), description="AccessKey secret for OSS and S3")
+    maxcompute_endpoint: str = Field("", description="endpoint of MaxCompute")
+    maxcompute_tunnel: str = Field("", description="endpoint of MaxCompute's tunnel; empty: asked of MaxCompute")
+    maxcompute_access_key_id: str = Field("", description="AccessKey id for MaxCompute")
+    maxcompute_access_key_secret: SecretStr = Field(SecretStr(""), description="AccessKey secret for MaxCompute")
+    timeout_s: float = Field(30.0, gt=0, description="seconds to wait for an answer of a source")
+
+
 class ServerSettings(_Group):
     threads: int = Field(8, ge=1, le=256, description="requests that are served at once")
     connections: int = Field(64, ge=1, le=1024, description="clients that are read from or written to at once")
@@ -173,6 +200,8 @@ class Settings(BaseSettings):
     push: PushSettings = PushSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     server: ServerSettings = ServerSettings()
+    jobs: JobSettings = JobSettings()
+    sources: SourceSettings = SourceSettings()
 
     @model_validator(mode="after")
     def _models_with_the_data(self) -> Settings:

@@ -17,6 +17,10 @@ class TableSettings(BaseModel):
     text: Literal["auto", "plain", "base64"] = Field("auto", description="how the text of a vector term is read")
     strict: bool = Field(False, description="what the HA3 engine silently drops is an error instead of a warning")
     store_source: bool = Field(True, description="keep pushed Base64 pictures so that clients can ask for them")
+    source: str = Field("", description="where `table rebuild --from-source` reads the rows")
+    rebuild: Literal["manual", "auto"] = Field(
+        "manual", description="auto: the table is rebuilt when a new partition of its MaxCompute source appears"
+    )
 
     def with_pairs(self, pairs: tuple[str, ...]) -> TableSettings:
         """A copy with ``key=value`` pairs applied. Raises SettingsError naming the pair."""
