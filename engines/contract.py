@@ -228,8 +228,12 @@ class Engine(Protocol):
         Writes of the table wait, or fail with Busy and leave nothing, while ``last`` runs and until it is done, so
         that ``last`` can bring the other generation up to date; it may read all and write to addresses. When it
         raises, or the process dies, nothing has changed. Searches never wait and never fail; the former generation
-        stays until it is dropped. Raises UnknownGeneration, Busy.
+        stays until it is dropped. Where it is the current one already, nothing is done and ``last`` does not run.
+        Raises UnknownGeneration, Busy.
         """
+
+    def hold(self, name: str, call: Callable[[], None]) -> None:
+        """Runs ``call`` while writes of the table wait, or fail with Busy; searches go on. Raises Busy."""
 
     def drop_generation(self, name: str, generation: str) -> None:
         """Raises UnknownGeneration, RequestError for the current one."""
