@@ -36,7 +36,9 @@ class Job:
     params      JSON of the kind's own, without secrets
     wanted      what somebody asked a running job to do at its next checkpoint
     owner       host and pid of who runs it, "" when nobody does
+    heartbeat   seconds of the epoch when its owner last told anything
     attempts    how often it began to run
+    tries       failed attempts in a row, since its checkpoint last moved
     not_before  seconds of the epoch until which a failed attempt waits for its next
     phase       what it is doing, in a word or two; ``done`` of ``total`` (None: unknown) rows of that
     checkpoint  JSON of the kind's own: where to go on
@@ -52,7 +54,9 @@ class Job:
     state: State = "queued"
     wanted: Literal["", "pause", "cancel"] = ""
     owner: str = ""
+    heartbeat: float = 0.0
     attempts: int = 0
+    tries: int = 0
     not_before: float = 0.0
     phase: str = ""
     done: int = 0
@@ -65,6 +69,16 @@ class Job:
     created: float = 0.0
     started: float | None = None
     ended: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that did not go in; ``id`` grows. ``pk`` is None where nobody could read a key."""
+
+    id: int
+    place: str
+    pk: str | None
+    reason: str
 
 
 class Paused(Exception):
