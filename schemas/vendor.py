@@ -179,8 +179,8 @@ def read_schema(text: str | bytes) -> VendorSchema:
 
 
 def schema_public(vendor: VendorSchema) -> dict[str, Any]:
-    """``to_json()`` with the value of every key that names a secret masked, at any depth."""
-    public = _masked(vendor.to_json())
+    """``to_json()``, ``masked``."""
+    public = masked(vendor.to_json())
     if not isinstance(public, dict):
         raise TypeError(public)
     return public
@@ -191,10 +191,11 @@ def is_secret(key: str) -> bool:
     return any(word in plain for word in _SECRET_WORDS)
 
 
-def _masked(value: object) -> object:
+def masked(value: object) -> object:
+    """JSON with the value of every key that names a secret masked, at any depth."""
     if isinstance(value, dict):
-        return {key: _MASK if is_secret(key) and item else _masked(item) for key, item in value.items()}
-    return [_masked(item) for item in value] if isinstance(value, list) else value
+        return {key: _MASK if is_secret(key) and item else masked(item) for key, item in value.items()}
+    return [masked(item) for item in value] if isinstance(value, list) else value
 
 
 def _decode(text: str | bytes) -> str:
