@@ -2,19 +2,22 @@
 
 Every document is judged on its own: bad ones are reported, the good ones written. A picture that the table has
 already seen (by content hash) keeps its vector, so that repeating a push costs and changes nothing.
+
+A push is prepared (read, decoded, embedded) and then written. What was prepared for a generation that is no longer
+the current one is prepared again, so that a table never holds vectors of two models.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from engines.contract import Engine, TableSpec
 from havengate.codes import HaCode
-from havengate.errors import DocumentError, HavengateError, RequestError
+from havengate.errors import DocumentError, HavengateError, Moved, RequestError, is_passing
 from havengate.picture_rows import Draft, PictureRows
 from havengate.search import output_names, resolve_fields, unmoved
 from havengate.types import Row
@@ -23,6 +26,7 @@ from havengate.values import canonical_key, coerce, coerce_vector
 if TYPE_CHECKING:
     from embedding.service import EmbeddingService
     from havengate.blobs import BlobStore
+    from havengate.objects import Readers
     from havengate.settings import Settings
 
 COMMANDS = ("add", "delete", "update_field")
@@ -38,12 +42,29 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the document at ``index`` was not written."""
+    """Why the document at ``index`` was not written; ``passing``: the same document may go in later."""
 
     index: int
     pk: str | None
     code: HaCode
     message: str
+    passing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Commands that only have to be written: drafts with their vectors, and those that nothing can be written of."""
+
+    table: TableSpec
+    commands: Sequence[Command]
+    drafts: tuple[Draft, ...]
+    failures: tuple[Failure, ...]
+
+    def without(self, refused: Iterable[Failure]) -> Prepared:
+        """The same, but for documents that the caller refuses, too."""
+        failures = (*self.failures, *refused)
+        failed = {failure.index for failure in failures}
+        return replace(self, drafts=tuple(d for d in self.drafts if d.index not in failed), failures=failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +77,13 @@ class PushReport:
 class Documents:
     """Writes and reads rows by key over one engine."""
 
-    def __init__(self, engine: Engine, embedding: EmbeddingService, blobs: BlobStore, settings: Settings) -> None:
+    def __init__(
+        self, engine: Engine, embedding: EmbeddingService, blobs: BlobStore, readers: Readers, settings: Settings
+    ) -> None:
         self._engine = engine
         self._blobs = blobs
         self._push = settings.push
-        self._pictures = PictureRows(engine, embedding, blobs, settings.limits)
+        self._pictures = PictureRows(engine, embedding, blobs, readers, settings)
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
 
@@ -70,15 +93,26 @@ class Documents:
         Raises RequestError when the push has too many documents or pictures, ModelError, EngineError.
         """
         self._check_size(table, commands)
+        specs = self._specs(table)
+        return unmoved(lambda: self.write(self.prepared(next(specs), commands)))
+
+    def prepared(self, table: TableSpec, commands: Sequence[Command]) -> Prepared:
+        """All of a push but its writing: any number of commands, in any thread. Raises ModelError, EngineError."""
         drafts, failures = self._drafts(table, commands)
         bad = self._pictures.fill(table, [draft for draft in drafts if draft.cmd != "delete"])
-        failures += [_failure(draft, error) for draft, error in bad]
-        failed = {failure.index for failure in failures}
-        good = [draft for draft in drafts if draft.index not in failed]
-        written = deleted = 0
-        with self._lock_of(table.name):
-            for cmd, run in groupby(good, key=lambda draft: draft.cmd):
-                done, refused = self._write(table, cmd, list(run))
+        return Prepared(table, commands, tuple(drafts), tuple(failures)).without(_failure(*each) for each in bad)
+
+    def write(self, prepared: Prepared, *, strict: bool = False) -> PushReport:
+        """Writes drafts in their order.
+
+        Trouble that is not a document's own is reported with each document that it costs, or (``strict``) raised;
+        what was written before stays. Raises Moved where the drafts were made for another generation than the
+        current one by now: prepared again, they can be written all.
+        """
+        failures, written, deleted = list(prepared.failures), 0, 0
+        with self._lock_of(prepared.table.name):
+            for cmd, run in groupby(prepared.drafts, key=lambda draft: draft.cmd):
+                done, refused = self._write(prepared.table, cmd, list(run), strict=strict)
                 failures += refused
                 written, deleted = (written, deleted + done) if cmd == "delete" else (written + done, deleted)
         return PushReport(written, deleted, tuple(sorted(failures, key=lambda failure: failure.index)))
@@ -128,17 +162,27 @@ class Documents:
                 failures.append(Failure(index, _shown_key(table, command), error.code, error.message))
         return drafts, failures
 
-    def _write(self, table: TableSpec, cmd: str, batch: list[Draft]) -> tuple[int, list[Failure]]:
+    def _specs(self, table: TableSpec) -> Iterator[TableSpec]:
+        """The one that is known, then what the table has become."""
+        while True:
+            yield table
+            table = self._engine.table(table.name)
+
+    def _write(self, table: TableSpec, cmd: str, batch: list[Draft], *, strict: bool) -> tuple[int, list[Failure]]:
         """How many rows of one run were written, and who was refused: a run's trouble costs no other run."""
         try:
             return self._apply(table, cmd, batch)
         except RequestError as error:
             if len(batch) > 1:
                 # The engine refuses a whole call for one row that it cannot take.
-                parts = [self._write(table, cmd, [draft]) for draft in batch]
+                parts = [self._write(table, cmd, [draft], strict=strict) for draft in batch]
                 return sum(done for done, _ in parts), [failure for _, failures in parts for failure in failures]
             return 0, [_failure(draft, error) for draft in batch]
+        except Moved:
+            raise
         except HavengateError as error:
+            if strict:
+                raise
             return 0, [_failure(draft, error) for draft in batch]
 
     def _apply(self, table: TableSpec, cmd: str, batch: list[Draft]) -> tuple[int, list[Failure]]:
@@ -146,11 +190,12 @@ class Documents:
         with self._pictures.forgetting(table, keys) as keep:
             if cmd == "delete":
                 return self._engine.delete(table.name, keys), []
-            rows = [keep(draft) for draft in batch]
+            rows = keep(batch)
             if cmd == "add":
-                self._engine.upsert(table.name, rows)
+                self._engine.upsert(table.name, rows, generation=table.expects)
                 return len(rows), []
-            missing = _not_there(batch, set(self._engine.update_fields(table.name, rows)))
+            gone = self._engine.update_fields(table.name, rows, generation=table.expects)
+            missing = _not_there(batch, set(gone))
             return len(rows) - len(missing), missing
 
     def _lock_of(self, table: str) -> threading.Lock:
@@ -159,7 +204,7 @@ class Documents:
 
 
 def _failure(draft: Draft, error: HavengateError) -> Failure:
-    return Failure(draft.index, draft.pk, error.code, error.message)
+    return Failure(draft.index, draft.pk, error.code, error.message, is_passing(error))
 
 
 def brings_picture(table: TableSpec, command: Command) -> bool:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engines.contract import Engine, RowsQuery, TableSpec
-from havengate.blobs import open_reader
-from havengate.errors import DocumentError, HavengateError
+from havengate.errors import HavengateError, ModelError
 from havengate.images import content_hash, decode_base64, decode_picture
 from havengate.search import NO_PICTURE, check_fingerprint
 from havengate.types import Field, In, Literal, Row, Value
@@ -21,10 +20,9 @@ if TYPE_CHECKING:
 
     from embedding.service import EmbeddingService
     from havengate.blobs import BlobStore
-    from havengate.settings import LimitSettings
+    from havengate.objects import Readers
+    from havengate.settings import Settings
     from havengate.types import Vector
-
-_CHUNK = 16
 
 
 @dataclass(slots=True)
@@ -42,11 +40,15 @@ class Draft:
 class PictureRows:
     """The part of a push that has to do with pictures, for one engine, model service and blob store."""
 
-    def __init__(self, engine: Engine, embedding: EmbeddingService, blobs: BlobStore, limits: LimitSettings) -> None:
+    def __init__(
+        self, engine: Engine, embedding: EmbeddingService, blobs: BlobStore, readers: Readers, settings: Settings
+    ) -> None:
         self._engine = engine
         self._embedding = embedding
         self._blobs = blobs
-        self._limits = limits
+        self._readers = readers
+        self._limits = settings.limits
+        self._batch = settings.embedding.batch
 
     def fill(self, table: TableSpec, drafts: Sequence[Draft]) -> list[tuple[Draft, HavengateError]]:
         """Gives each draft with a picture and no vector its vector; returns the drafts whose picture is no good.
@@ -61,37 +63,46 @@ class PictureRows:
             wanted = [d for d in drafts if d.fields.get(source.field) and index.field not in d.vectors]
             if wanted:
                 check_fingerprint(table, index.name, self._embedding)
-            for start in range(0, len(wanted), _CHUNK):
-                failures += self._fill_chunk(table, index, source, wanted[start : start + _CHUNK])
+            for start in range(0, len(wanted), self._batch):
+                failures += self._fill_chunk(table, index, source, wanted[start : start + self._batch])
         return failures
 
     @contextmanager
-    def forgetting(self, table: TableSpec, pks: Sequence[str]) -> Iterator[Callable[[Draft], Row]]:
-        """Around one write of these keys: gives what makes a draft a row; deletes the blobs that nobody holds after.
+    def forgetting(self, table: TableSpec, pks: Sequence[str]) -> Iterator[Callable[[Sequence[Draft]], list[Row]]]:
+        """Around one write of these keys: gives what makes drafts rows; deletes the blobs that nobody holds after.
 
         A kill in between leaves a blob too many, never a row without its own.
         """
-        with self._blobs.writing(table.name) if table.schema.base64_fields else nullcontext():
+        with self._blobs.writing(table.table) if table.schema.base64_fields else nullcontext():
             touched = self._held(table, pks)
             try:
-                yield lambda draft: self._row(table, draft, touched)
+                yield lambda drafts: self._rows(table, drafts, touched)
             except BaseException:
                 with suppress(HavengateError):
                     self._drop_unheld(table, touched)
                 raise
             self._drop_unheld(table, touched)
 
-    def _row(self, table: TableSpec, draft: Draft, touched: dict[str, set[str]]) -> Row:
-        """The draft as a row; its Base64 pictures go to the blob store, a reference takes their place."""
-        fields = dict(draft.fields)
-        for name in table.schema.base64_fields & fields.keys():
-            text = str(fields.pop(name))
-            if table.settings.store_source:
-                fields[name] = key = self._blobs.put(table.name, text.encode())
+    def _rows(self, table: TableSpec, drafts: Sequence[Draft], touched: dict[str, set[str]]) -> list[Row]:
+        """The drafts as rows; their Base64 pictures go to the blob store, references take their place."""
+        texts = [(draft, name) for draft in drafts for name in table.schema.base64_fields & draft.fields.keys()]
+        kept = dict[tuple[int, str], str]()
+        if table.settings.store_source:
+            blobs = [str(draft.fields[name]).encode() for draft, name in texts]
+            for (draft, name), key in zip(texts, self._blobs.put_many(table.table, blobs), strict=True):
+                kept[draft.index, name] = key
                 touched[name].add(key)
-            elif draft.cmd == "update_field":
-                fields[name] = NO_PICTURE
-        return Row(draft.pk, fields, draft.vectors, draft.sources)
+        rows = []
+        for draft in drafts:
+            fields = dict(draft.fields)
+            for name in table.schema.base64_fields & fields.keys():
+                del fields[name]
+                if (draft.index, name) in kept:
+                    fields[name] = kept[draft.index, name]
+                elif draft.cmd == "update_field":
+                    fields[name] = NO_PICTURE
+            rows.append(Row(draft.pk, fields, draft.vectors, draft.sources))
+        return rows
 
     def _held(self, table: TableSpec, pks: Sequence[str]) -> dict[str, set[str]]:
         """By Base64 field, the blobs of rows that are about to change."""
@@ -107,8 +118,8 @@ class PictureRows:
                 frame = self._engine.rows(table.name, RowsQuery(In(Field(name), values), (name,))).frame
                 unheld -= set(frame[name].to_list())
         # Rows of a kept generation may hold them, too: their pictures go with the table.
-        if unheld and len(self._engine.generations(table.name)) == 1:
-            self._blobs.delete(table.name, unheld)
+        if unheld and len(self._engine.generations(table.table)) == 1:
+            self._blobs.delete(table.table, unheld)
 
     def _fill_chunk(
         self, table: TableSpec, index: VectorIndex, source: PictureSource, drafts: Sequence[Draft]
@@ -135,9 +146,7 @@ class PictureRows:
     def _read(self, source: PictureSource, value: str) -> bytes:
         if source.kind == "base64":
             return decode_base64(value)
-        if not source.endpoint:
-            raise DocumentError(f"field {source.field!r} holds paths, but the schema names no oss_endpoint")
-        return open_reader(source.endpoint, source.bucket).read(value, self._limits.picture_bytes)
+        return self._readers.reader(source).read(value, self._limits.picture_bytes)
 
     def _vectors(
         self, table: TableSpec, index: VectorIndex, pictures: dict[str, bytes]
@@ -150,6 +159,8 @@ class PictureRows:
         for hash_ in pictures.keys() - vectors.keys():
             try:
                 pixels[hash_] = self._embedding.prepare(model, decode_picture(pictures[hash_], self._limits))
+            except ModelError:
+                raise
             except HavengateError as error:
                 broken[hash_] = error
         if pixels:
