@@ -14,7 +14,9 @@ FORMAT = 1
 
 
 def encode_spec(spec: TableSpec) -> str:
-    return json.dumps({"format": FORMAT, **_adapter().dump_python(spec, mode="json")}, ensure_ascii=False)
+    """Without the generation, which is known by where the text is found."""
+    content = _adapter().dump_python(spec, mode="json", exclude={"generation"})
+    return json.dumps({"format": FORMAT, **content}, ensure_ascii=False)
 
 
 def decode_spec(text: str, where: str) -> TableSpec:

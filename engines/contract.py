@@ -49,7 +49,8 @@ def table_of(address: str) -> str:
 
 def generation_of(address: str) -> str | None:
     """The generation in an address; None for a table's name."""
-    return address.partition(_AT)[2] or None
+    _, separator, generation = address.partition(_AT)
+    return generation if separator else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class TableSpec:
     @property
     def expects(self) -> str | None:
         """The generation that has to be current still for what was made by this specification; None at an address."""
-        return None if generation_of(self.name) else self.generation or None
+        return None if generation_of(self.name) is not None else self.generation or None
 
 
 @dataclass(frozen=True, slots=True)

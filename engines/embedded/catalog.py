@@ -1,8 +1,8 @@
 """Tables as folders: ``tables/<name>/<generation>/`` holds rows.sqlite and table.json.
 
-The file ``current`` beside the generations names the one in use and, on lines of their own, those that are kept: a
-folder that it does not name is no generation. Tables and generations are made in folders that no name can mean and
-appear by one rename; they go the same way back.
+The file ``current`` beside the generations names the one in use and, on lines of their own, those that are kept; the
+file ``building`` names the one that has never been in use. A folder that neither names is no generation. Tables and
+generations are made in folders that no name can mean and appear by one rename; they go the same way back.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engines.checks import is_table_name, require_table_name
 from engines.codec import decode_spec, encode_spec
 from engines.embedded.store import RowStore
-from havengate.errors import EngineError, UnknownGeneration
+from havengate.errors import Busy, EngineError, UnknownGeneration
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from engines.contract import TableSpec
 
+ROWS_FILE = "rows.sqlite"
 _FIRST = "g1"
 _NEW, _DROPPED = ".new-", ".dropped-"
 _NUMBERED = re.compile(r"g[0-9]+", re.ASCII)
@@ -55,13 +55,9 @@ class Catalog:
         """Raises SchemaError for a name that is no plain identifier."""
         require_table_name(spec.name)
         built = self._root / f"{_NEW}{uuid.uuid4().hex}"
-        generation = built / _FIRST
-        generation.mkdir(parents=True)
-        RowStore.create(generation / "rows.sqlite")
-        _write_durably(generation / "table.json", encode_spec(spec))
+        _make_generation(built / _FIRST, spec)
         _write_durably(built / "current", _FIRST)
-        for path in (generation / "rows.sqlite", generation, built):
-            _sync(path)
+        _sync(built)
         built.rename(self._root / spec.name)
         _sync(self._root)
 
@@ -72,7 +68,22 @@ class Catalog:
         shutil.rmtree(dropped)
 
     def generations(self, name: str) -> tuple[str, ...]:
-        """The current one, then those that are kept."""
+        """The current one, then the others."""
+        building = self.building(name)
+        return (*self._listed(name), *([building] if building else []))
+
+    def building(self, name: str) -> str | None:
+        """The one that was never in use."""
+        pointer = self._root / name / "building"
+        if not pointer.is_file():
+            return None
+        generation = pointer.read_text().strip()
+        if not _NUMBERED.fullmatch(generation):
+            raise EngineError(f"{pointer} names no generation: {generation!r}; remove that file")
+        # A kill may have come between its first use and the end of this file.
+        return None if generation in self._listed(name) else generation
+
+    def _listed(self, name: str) -> tuple[str, ...]:
         pointer = self._root / name / "current"
         listed = tuple(pointer.read_text().split())
         if not listed or not all(map(_NUMBERED.fullmatch, listed)):
@@ -87,39 +98,37 @@ class Catalog:
             raise UnknownGeneration(f"table {name!r} has no generation {generation!r}; there are: {known}")
         return self._root / name / (generation or listed[0])
 
-    @contextmanager
-    def building(self, spec: TableSpec) -> Iterator[tuple[str, Path, Path]]:
-        """The table's next generation: its name, the folder to fill, and the folder that this becomes at the end.
-
-        It counts once ``use`` names it.
-        """
-        self.clear(spec.name)
-        generation = f"g{max(map(age, self.generations(spec.name))) + 1}"
-        finished = self._root / spec.name / generation
-        built = self._root / spec.name / f"{_NEW}{uuid.uuid4().hex}"
-        built.mkdir()
-        try:
-            yield generation, built, finished
-            _write_durably(built / "table.json", encode_spec(spec))
-            for path in (*built.iterdir(), built):
-                _sync(path)
-            built.rename(finished)
-            _sync(self._root / spec.name)
-        except BaseException:
-            shutil.rmtree(built, ignore_errors=True)
-            raise
+    def build(self, name: str, spec: TableSpec) -> str:
+        """A new, empty generation; its name. Raises Busy where one is being built already."""
+        building = self.building(name)
+        if building is not None:
+            raise Busy(f"generation {building} of table {name!r} is being built already; use it or drop it first")
+        self.clear(name)
+        generation = f"g{max(map(age, self._listed(name))) + 1}"
+        built = self._root / name / f"{_NEW}{uuid.uuid4().hex}"
+        _make_generation(built, replace(spec, name=name))
+        built.rename(self._root / name / generation)
+        _replace(self._root / name / "building", generation)
+        return generation
 
     def use(self, name: str, generation: str) -> None:
-        """Makes a finished generation the current one."""
-        self._list(name, generation, *(kept for kept in self.generations(name) if kept != generation))
+        """Makes another generation the current one."""
+        self._list(name, generation, *(kept for kept in self._listed(name) if kept != generation))
+        self._forget_building(name, generation)
 
     def drop_generation(self, name: str, generation: str) -> None:
         """Of one that is not current."""
-        listed = self.generations(name)
-        self._list(name, *(kept for kept in listed if kept != generation))
+        self._forget_building(name, generation)
+        self._list(name, *(kept for kept in self._listed(name) if kept != generation))
         dropped = self._root / name / f"{_DROPPED}{uuid.uuid4().hex}"
         (self._root / name / generation).rename(dropped)
         shutil.rmtree(dropped)
+
+    def _forget_building(self, name: str, generation: str) -> None:
+        pointer = self._root / name / "building"
+        if pointer.is_file() and pointer.read_text().strip() == generation:
+            pointer.unlink()
+            _sync(pointer.parent)
 
     def clear(self, name: str) -> None:
         """Removes what a change left that came to no end; folders that were restored by hand stay."""
@@ -131,10 +140,11 @@ class Catalog:
 
     def read_spec(self, name: str, generation: str | None = None) -> TableSpec:
         path = self.folder(name, generation) / "table.json"
-        return decode_spec(path.read_text(encoding="utf-8"), str(path))
+        spec = decode_spec(path.read_text(encoding="utf-8"), str(path))
+        return replace(spec, name=name, generation=path.parent.name)
 
     def write_spec(self, spec: TableSpec) -> None:
-        _replace(self.folder(spec.name) / "table.json", encode_spec(spec))
+        _replace(self.folder(spec.name, spec.generation) / "table.json", encode_spec(spec))
 
     def _list(self, name: str, *generations: str) -> None:
         _replace(self._root / name / "current", "\n".join(generations))
@@ -143,6 +153,14 @@ class Catalog:
 def age(generation: str) -> int:
     """Later ones have larger numbers."""
     return int(generation.removeprefix("g"))
+
+
+def _make_generation(folder: Path, spec: TableSpec) -> None:
+    folder.mkdir(parents=True)
+    RowStore.create(folder / ROWS_FILE)
+    _write_durably(folder / "table.json", encode_spec(spec))
+    _sync(folder / ROWS_FILE)
+    _sync(folder)
 
 
 def _write_durably(path: Path, text: str) -> None:

@@ -36,13 +36,6 @@ class TableMemory:
         }
         self.snapshot = self._shown(columns.frame(schema, []), np.zeros(0, np.bool_))
 
-    def __contains__(self, pk: str) -> bool:
-        return pk in self._slots
-
-    def prepared(self, rows: Sequence[Row]) -> pl.DataFrame:
-        """The rows' attributes, ready for ``put``: whatever can fail does so before anything is written."""
-        return columns.frame(self._schema, [row.fields for row in rows])
-
     def put(self, rows: Sequence[Row], attributes: pl.DataFrame, *, keep_vectors: bool = False) -> None:
         """Insert or replace rows of distinct keys. ``keep_vectors``: a vector that a row lacks stays the old one."""
         blocks = {field: self._block(field, rows, keep_vectors) for field in self._growing}
@@ -97,3 +90,8 @@ class TableMemory:
             fresh.append(column.matrix[alive], column.present[alive])
             self._growing[field] = fresh
         return self._shown(attributes.filter(pl.Series(alive)).rechunk(), np.ones(len(self._slots), np.bool_))
+
+
+def prepared(schema: TableSchema, rows: Sequence[Row]) -> pl.DataFrame:
+    """The rows' attributes, ready for ``put``: whatever can fail does so before anything is written."""
+    return columns.frame(schema, [row.fields for row in rows])

@@ -44,6 +44,11 @@ class Snapshot:
     def slots(self) -> int:
         return len(self.alive)
 
+    def counts(self) -> tuple[int, dict[str, int]]:
+        """Rows, and vectors by field."""
+        vectors = {field: int(np.count_nonzero(self.alive & column.present)) for field, column in self.vectors.items()}
+        return int(np.count_nonzero(self.alive)), vectors
+
 
 class GrowingVectors:
     """Appends vectors behind those that snapshots already show; grows by doubling."""

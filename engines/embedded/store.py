@@ -2,6 +2,7 @@
 
 rows(pk, fields)                   fields as JSON, the key included
 vectors(pk, field, vector, source) little-endian float32, and the content hash of the picture behind it
+journal(pk, seq)                   the number of the last call that wrote or deleted the key
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ CREATE TABLE rows (pk TEXT PRIMARY KEY, fields TEXT NOT NULL);
 CREATE TABLE vectors (pk TEXT, field TEXT, vector BLOB NOT NULL, source TEXT, PRIMARY KEY (pk, field));
 CREATE INDEX vectors_source ON vectors (field, source) WHERE source IS NOT NULL;
 """
+_JOURNAL = """
+CREATE TABLE IF NOT EXISTS journal (pk TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS journal_seq ON journal (seq);
+"""
+"""Files of older versions lack it: what they hold is older than every mark."""
 _FLOAT = np.dtype("<f4")
 _KEYS_PER_QUERY = 500
 _BUSY_S = 5.0
@@ -38,20 +44,23 @@ class RowStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writer = _connect(path)
+        try:
+            if not self._writer.execute("SELECT 1 FROM sqlite_master WHERE name = 'journal_seq'").fetchone():
+                self._writer.executescript(f"BEGIN IMMEDIATE; {_JOURNAL} COMMIT;")
+        except BaseException:
+            self._writer.close()
+            raise
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._closed = False
 
     @staticmethod
-    def create(path: Path, batches: Iterable[Sequence[Row]] = ()) -> None:
-        """A database of the rows of these batches; the caller syncs it."""
+    def create(path: Path) -> None:
+        """An empty database; the caller syncs it."""
         connection = sqlite3.connect(path, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = OFF")
-            connection.executescript(_SCHEMA)
-            for rows in batches:
-                with _transaction(connection):
-                    _write(connection, rows)
+            connection.executescript(_SCHEMA + _JOURNAL)
         finally:
             connection.close()
 
@@ -66,38 +75,45 @@ class RowStore:
         with _transaction(self._writer) as connection:
             connection.executemany("DELETE FROM vectors WHERE pk = ?", [(row.pk,) for row in rows])
             _write(connection, rows)
+            _note(connection, [row.pk for row in rows])
 
     def merge(self, rows: Sequence[Row]) -> None:
         """Replace the fields of rows of distinct keys; of their vectors only those that come along."""
         with _transaction(self._writer) as connection:
             _write(connection, rows)
+            _note(connection, [row.pk for row in rows])
 
-    def delete(self, pks: Sequence[str]) -> None:
+    def delete(self, pks: Sequence[str]) -> list[str]:
+        """Which of these distinct keys were there."""
         with _transaction(self._writer) as connection:
-            connection.executemany("DELETE FROM rows WHERE pk = ?", [(pk,) for pk in pks])
-            connection.executemany("DELETE FROM vectors WHERE pk = ?", [(pk,) for pk in pks])
+            parts = [connection.execute(_among("SELECT pk FROM rows", part), part) for part in _parts(pks)]
+            there = [pk for part in parts for (pk,) in part]
+            connection.executemany("DELETE FROM rows WHERE pk = ?", [(pk,) for pk in there])
+            connection.executemany("DELETE FROM vectors WHERE pk = ?", [(pk,) for pk in there])
+            _note(connection, there)
+        return there
 
     def fetch(self, pks: Sequence[str], vector_fields: Sequence[str]) -> dict[str, Row]:
         """Rows that are there, in the order asked; all of one moment."""
-        fields: dict[str, dict[str, Value]] = {}
-        vectors: dict[str, dict[str, Vector]] = {}
-        sources: dict[str, dict[str, str]] = {}
-        wanted = _marks(vector_fields)
         with self._reader() as connection:
-            for part in _parts(pks):
-                marks = _marks(part)
-                for pk, text in connection.execute(f"SELECT pk, fields FROM rows WHERE pk IN ({marks})", part):  # noqa: S608  only marks
-                    fields[pk] = json.loads(text)
-                for pk, field, vector, source in connection.execute(
-                    f"SELECT pk, field, iif(field IN ({wanted}), vector, NULL), source FROM vectors"  # noqa: S608  only marks
-                    f" WHERE pk IN ({marks})",
-                    [*vector_fields, *part],
-                ):
-                    if vector is not None:
-                        vectors.setdefault(pk, {})[field] = _vector(vector)
-                    if source is not None:
-                        sources.setdefault(pk, {})[field] = source
-        return {pk: Row(pk, fields[pk], vectors.get(pk, {}), sources.get(pk, {})) for pk in pks if pk in fields}
+            return _fetch(connection, pks, vector_fields)
+
+    def scan(self, after: str | None, limit: int, vector_fields: Sequence[str]) -> list[Row]:
+        """The next rows by the bytes of their keys; all of one moment."""
+        beyond, given = ("", ()) if after is None else (" WHERE pk > ?", (after,))
+        with self._reader() as connection:
+            found = connection.execute(f"SELECT pk FROM rows{beyond} ORDER BY pk LIMIT ?", (*given, limit))  # noqa: S608  constants
+            return list(_fetch(connection, [pk for (pk,) in found], vector_fields).values())
+
+    def last_call(self) -> int:
+        """The number of the last call that wrote; 0 before the first."""
+        with self._reader() as connection:
+            return _last_call(connection)
+
+    def touched(self, since: int) -> list[str]:
+        """Keys of later calls than ``since``, the oldest first."""
+        with self._reader() as connection:
+            return [pk for (pk,) in connection.execute("SELECT pk FROM journal WHERE seq > ? ORDER BY seq", (since,))]
 
     def vectors_by_source(self, field: str, hashes: Sequence[str]) -> dict[str, Vector]:
         found: dict[str, Vector] = {}
@@ -117,6 +133,12 @@ class RowStore:
         with self._reader() as connection:
             (rows,) = connection.execute("SELECT count(*) FROM rows").fetchone()
             return int(rows)
+
+    def counts(self) -> tuple[int, dict[str, int]]:
+        """Rows, and vectors by field; all of one moment."""
+        with self._reader() as connection:
+            (rows,) = connection.execute("SELECT count(*) FROM rows").fetchone()
+            return rows, dict(connection.execute("SELECT field, count(*) FROM vectors GROUP BY field").fetchall())
 
     def keys(self) -> list[str]:
         """Every row's key."""
@@ -167,6 +189,33 @@ def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE")
         raise
 
 
+def _fetch(connection: sqlite3.Connection, pks: Sequence[str], vector_fields: Sequence[str]) -> dict[str, Row]:
+    fields: dict[str, dict[str, Value]] = {}
+    vectors: dict[str, dict[str, Vector]] = {}
+    sources: dict[str, dict[str, str]] = {}
+    picked = f"SELECT pk, field, iif(field IN ({_marks(vector_fields)}), vector, NULL), source FROM vectors"  # noqa: S608  only marks
+    for part in _parts(pks):
+        for pk, text in connection.execute(_among("SELECT pk, fields FROM rows", part), part):
+            fields[pk] = json.loads(text)
+        for pk, field, vector, source in connection.execute(_among(picked, part), [*vector_fields, *part]):
+            if vector is not None:
+                vectors.setdefault(pk, {})[field] = _vector(vector)
+            if source is not None:
+                sources.setdefault(pk, {})[field] = source
+    return {pk: Row(pk, fields[pk], vectors.get(pk, {}), sources.get(pk, {})) for pk in pks if pk in fields}
+
+
+def _note(connection: sqlite3.Connection, pks: Iterable[str]) -> None:
+    """The journal's part of a call, in the call's own transaction."""
+    call = _last_call(connection) + 1
+    connection.executemany("INSERT OR REPLACE INTO journal VALUES (?, ?)", [(pk, call) for pk in pks])
+
+
+def _last_call(connection: sqlite3.Connection) -> int:
+    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM journal").fetchone()
+    return int(last)
+
+
 def _write(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     for row in rows:
         text = json.dumps(dict(row.fields), ensure_ascii=False, allow_nan=False)
@@ -182,6 +231,10 @@ def _write(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
 
 def _vector(blob: bytes) -> Vector:
     return np.frombuffer(blob, _FLOAT).astype(np.float32)
+
+
+def _among(select: str, pks: Sequence[str]) -> str:
+    return f"{select} WHERE pk IN ({_marks(pks)})"
 
 
 def _marks(values: Sequence[object]) -> str:

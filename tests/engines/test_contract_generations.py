@@ -1,15 +1,15 @@
-"""Generations: a table changed under its readers, rolled back, and cleared of what it no longer needs."""
+"""Generations: a table rebuilt under its readers and writers, rolled back, and cleared of what it no longer needs."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 import pytest
+from engine_rebuild import rebuild
 from engine_samples import compare, keys, make_row, make_schema, make_spec, query
 
 from engines.contract import Generation, RowsQuery
-from havengate.errors import Busy, RequestError, UnknownGeneration, UnknownTable
+from havengate.errors import RequestError, UnknownGeneration, UnknownTable
 from havengate.types import Row
 from schemas.settings import TableSettings
 from schemas.table import FieldSpec, FieldType, TermIndex
@@ -26,8 +26,9 @@ NEW = make_schema(
 )
 
 
-def silent(_done, _of):
-    pass
+def of(generation, spec):
+    """The specification as an engine gives it."""
+    return replace(spec, generation=generation)
 
 
 def old_rows(count=5):
@@ -43,13 +44,12 @@ def changed(engine):
     engine.create_table(make_spec(schema=OLD))
     engine.upsert("t", old_rows())
     engine.upsert("t", [Row("9", {"id": 9}, {"y_field": old_rows()[0].vectors["x_field"].repeat(2)[:3]}, {})])
-    made = engine.change_table("t", make_spec(schema=NEW), silent)
-    assert made == Generation("g2", 6, current=True)
+    assert rebuild(engine, make_spec(schema=NEW)) == Generation("g2", 6, current=True)
     return engine
 
 
 def test_rows_vectors_and_sources_come_along_and_fields_that_are_gone_do_not(changed):
-    assert changed.table("t") == make_spec(schema=NEW)
+    assert changed.table("t") == of("g2", make_spec(schema=NEW))
     rows = changed.fetch("t", ["3", "9"], ["x_field"])
     assert dict(rows["3"].fields) == {"id": 3, "s": "text 3", "n": 3, "f": 0.1}
     assert rows["3"].vectors["x_field"].tolist() == [3, 1]
@@ -73,19 +73,10 @@ def test_the_new_generation_searches_by_its_own_schema(changed):
         changed.rows("t", RowsQuery(compare("gone", "=", "away")))
 
 
-def test_progress_counts_the_rows(engine):
-    engine.create_table(make_spec(schema=OLD))
-    engine.upsert("t", old_rows(7))
-    told = []
-    engine.change_table("t", make_spec(schema=NEW), lambda done, of: told.append((done, of)))
-    assert told[-1] == (7, 7)
-    assert told == sorted(told)
-
-
 def test_a_rolled_back_table_is_as_it_was(changed):
     changed.upsert("t", [Row("20", {"id": 20}, {}, {})])
     changed.use_generation("t", "g1")
-    assert changed.table("t") == make_spec(schema=OLD)
+    assert changed.table("t") == of("g1", make_spec(schema=OLD))
     assert changed.fetch("t", ["3", "20"])["3"].fields["gone"] == "away"
     assert "20" not in changed.fetch("t", ["20"])
     changed.upsert("t", [make_row(30, (0, 0), index="x", gone="here")])
@@ -99,7 +90,7 @@ def test_a_rolled_back_table_is_as_it_was(changed):
 
 def test_generations_are_listed_by_age_and_dropped_one_by_one(changed):
     changed.use_generation("t", "g1")
-    assert changed.change_table("t", make_spec(schema=OLD), silent).name == "g3"
+    assert rebuild(changed, make_spec(schema=OLD)).name == "g3"
     assert [(each.name, each.current) for each in changed.generations("t")] == [
         ("g1", False),
         ("g2", False),
@@ -125,125 +116,45 @@ def test_only_generations_that_are_there_can_be_used_or_dropped(changed):
 
 
 def test_generations_of_no_table(engine):
-    for call in (
-        lambda: engine.generations("t"),
-        lambda: engine.change_table("t", make_spec(), silent),
-        lambda: engine.use_generation("t", "g1"),
-        lambda: engine.drop_generation("t", "g1"),
-    ):
-        with pytest.raises(UnknownTable):
-            call()
+    engine.create_table(make_spec("there"))
+    # What speaks of a table as a whole takes no address.
+    for name in ("t", "there@g1"):
+        for call in (
+            lambda name=name: engine.generations(name),
+            lambda name=name: engine.build_generation(name, make_spec()),
+            lambda name=name: engine.use_generation(name, "g1"),
+            lambda name=name: engine.hold(name, lambda: None),
+            lambda name=name: engine.drop_generation(name, "g1"),
+            lambda name=name: engine.drop_table(name),
+        ):
+            with pytest.raises(UnknownTable):
+                call()
 
 
 def test_a_dropped_table_takes_its_generations_along(changed):
+    changed.build_generation("t", make_spec(schema=NEW))
     changed.drop_table("t")
     assert changed.table_names() == []
     changed.create_table(make_spec(schema=OLD))
     assert changed.generations("t") == [Generation("g1", 0, current=True)]
+    for generation in ("g2", "g3"):
+        with pytest.raises(UnknownGeneration):
+            changed.table(f"t@{generation}")
 
 
 def test_everything_is_there_after_reopening(opener, tmp_path):
     engine = opener(tmp_path / "data")
     engine.create_table(make_spec(schema=OLD))
     engine.upsert("t", old_rows())
-    engine.change_table("t", make_spec(schema=NEW), silent)
+    rebuild(engine, make_spec(schema=NEW))
     engine.upsert("t", [Row("20", {"id": 20}, {}, {})])
     engine.close()
     with opener(tmp_path / "data") as again:
         assert again.generations("t") == [Generation("g1", 5, current=False), Generation("g2", 6, current=True)]
-        assert again.table("t") == make_spec(schema=NEW)
+        assert again.table("t") == of("g2", make_spec(schema=NEW))
         again.use_generation("t", "g1")
     with opener(tmp_path / "data") as again:
-        assert again.table("t") == make_spec(schema=OLD)
-
-
-def test_a_change_that_fails_changes_nothing(engine):
-    engine.create_table(make_spec(schema=OLD))
-    engine.upsert("t", old_rows())
-
-    def fail(_done, _of):
-        raise RuntimeError("stop")
-
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match="stop"):
-            engine.change_table("t", make_spec(schema=NEW), fail)
-        assert engine.generations("t") == [Generation("g1", 5, current=True)]
-        assert engine.table("t") == make_spec(schema=OLD)
-        engine.upsert("t", [make_row(7, (7, 1), index="x")])
-        engine.delete("t", ["7"])
-    assert engine.change_table("t", make_spec(schema=NEW), silent).name == "g2"
-
-
-def test_while_a_table_is_changed_it_is_read_and_not_changed_by_others(engine):
-    engine.create_table(make_spec(schema=OLD))
-    engine.upsert("t", old_rows())
-    inside = []
-
-    def look(done, _of):
-        if not inside:
-            inside.append(done)
-            assert keys(engine.pool("t", query((4, 1), index="x", n=1))) == ["4"]
-            assert engine.table("t") == make_spec(schema=OLD)
-            for call in (
-                lambda: engine.change_table("t", make_spec(schema=NEW), silent),
-                lambda: engine.use_generation("t", "g1"),
-                lambda: engine.drop_generation("t", "g1"),
-            ):
-                with pytest.raises(Busy):
-                    call()
-
-    engine.change_table("t", make_spec(schema=NEW), look)
-    assert inside
-    assert engine.table("t") == make_spec(schema=NEW)
-
-
-def repeated(call, stop, errors):
-    """A thread that calls until it is told to stop, or something goes wrong."""
-
-    def run():
-        try:
-            while not stop.is_set():
-                call()
-        except Exception as error:  # noqa: BLE001  whatever it is fails the test
-            errors.append(error)
-
-    return threading.Thread(target=run)
-
-
-def test_searches_and_writes_go_on_while_generations_swap(engine):
-    specs = [make_spec(schema=OLD), make_spec(schema=NEW)]
-    engine.create_table(specs[0])
-    engine.upsert("t", old_rows(50))
-    stop, errors, written, reads = threading.Event(), [], [], []
-
-    def read():
-        pool = engine.pool("t", query((3, 1), index="x", n=100))
-        assert set(map(str, range(50))) <= set(keys(pool))
-        assert pool.frame["#score"][keys(pool).index("3")] in (0, 10)
-        assert len(engine.fetch("t", ["3", "4"], ["x_field"])) == 2
-        reads.append(pool.matched)
-
-    def write():
-        key = 1000 + len(written)
-        vectors = {"x_field": old_rows(1)[0].vectors["x_field"]}
-        engine.upsert("t", [Row(str(key), {"id": key, "s": "new", "f": 0.1}, vectors, {})])
-        written.append(str(key))
-
-    threads = [repeated(call, stop, errors) for call in (read, read, write)]
-    for thread in threads:
-        thread.start()
-    try:
-        for swap in range(3):
-            engine.change_table("t", specs[(swap + 1) % 2], silent)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert errors == []
-    assert reads
-    assert written
-    assert len(engine.fetch("t", written)) == len(written)
-    assert set(keys(engine.rows("t", RowsQuery(compare("f", "=", 0.1))))) >= set(written)
+        assert again.table("t") == of("g1", make_spec(schema=OLD))
 
 
 def test_settings_and_term_indexes_change_too(engine):
@@ -253,9 +164,10 @@ def test_settings_and_term_indexes_change_too(engine):
     schema = replace(OLD, term_indexes={"n_index": TermIndex("n_index", "NUMBER", ("n",))})
     schema = replace(schema, fields={**schema.fields, "added": FieldSpec("added", FieldType.STRING, multi_value=True)})
     wanted = replace(spec, schema=schema, settings=TableSettings(strict=True))
-    engine.change_table("t", wanted, silent)
-    assert engine.table("t") == wanted
+    rebuild(engine, wanted)
+    assert engine.table("t") == of("g2", wanted)
     engine.set_settings("t", TableSettings())
     assert engine.table("t").settings == TableSettings()
+    assert engine.table("t@g1").settings == TableSettings()
     engine.update_fields("t", [Row("1", {"added": ["a"]}, {}, {})])
     assert keys(engine.rows("t", RowsQuery(compare("added", "=", "a")))) == ["1"]
