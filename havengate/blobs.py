@@ -1,6 +1,6 @@
-"""Bytes by name: the pictures that paths in rows point at, and the pictures that were pushed themselves.
+"""Bytes by name in local folders: the pictures that paths in rows point at, and those that were pushed themselves.
 
-This version reads folders and writes folders; nothing is fetched from the network.
+Buckets of object stores are havengate.buckets'.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
+from havengate.endpoints import ADDRESS, FILE_SCHEME, is_folder
 from havengate.errors import DocumentError, EngineError, Moved, PictureError, SchemaError
 from havengate.images import content_hash
 
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", re.IGNORECASE)
 _KEY = re.compile(r"[0-9a-f]{64}")
-_FILE_SCHEME = "file://"
 _SHOWN = 200
 
 
@@ -36,7 +35,7 @@ class ObjectReader(Protocol):
         """All bytes of one object.
 
         Raises DocumentError naming the path if it is none or cannot be read, PictureError if it has more
-        than ``max_bytes``.
+        than ``max_bytes``; SourceError or SourceAway where not the object is to blame but what it is kept in.
         """
 
 
@@ -66,7 +65,7 @@ class BlobStore(Protocol):
 
 
 def open_reader(endpoint: str, bucket: str) -> ObjectReader:
-    """The reader for a picture field's endpoint and bucket. Raises SchemaError as ``bucket_folder``."""
+    """The reader for a picture field's folder and bucket. Raises SchemaError as ``bucket_folder``."""
     return FolderReader(bucket_folder(endpoint, bucket))
 
 
@@ -76,9 +75,9 @@ def bucket_folder(endpoint: str, bucket: str) -> Path:
     ``file://DIR`` is a local folder, ``bucket`` a folder in it; without a bucket DIR is the bucket. DIR may be
     percent-encoded, unless a folder of that very name is there. Raises SchemaError for any other endpoint.
     """
-    if not endpoint.lower().startswith(_FILE_SCHEME):
-        raise SchemaError(f"oss_endpoint {endpoint[:_SHOWN]!r}: this version reads picture folders (file://…) only")
-    folder = endpoint[len(_FILE_SCHEME) :]
+    if not is_folder(endpoint):
+        raise SchemaError(f"oss_endpoint {endpoint[:_SHOWN]!r} is no folder (file://DIR)")
+    folder = endpoint[len(FILE_SCHEME) :]
     if not folder:
         raise SchemaError("oss_endpoint 'file://' names no folder")
     if "%" in folder and not Path(folder).is_dir():
@@ -111,8 +110,8 @@ class FolderReader:
         return data
 
     def _open(self, path: str) -> int:
-        if _URL.match(path):
-            raise ValueError("this version reads pictures from the table's folder and fetches none from an address")
+        if ADDRESS.match(path):
+            raise ValueError("a path in the table's folder is wanted; addresses in rows are not fetched")
         root = self._folder.resolve(strict=True)
         file = root.joinpath(*_segments(path.removeprefix("/"))).resolve(strict=True)
         if not file.is_relative_to(root):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from havengate.documents import Documents
 from havengate.errors import SettingsError
+from havengate.objects import Readers
 from havengate.search import Searcher
 from havengate.tables import Tables
 
@@ -30,6 +31,7 @@ class Services:
     tables: Tables
     searcher: Searcher
     documents: Documents
+    readers: Readers
 
     def models(self) -> set[str]:
         """Models that searches of the tables need."""
@@ -37,6 +39,7 @@ class Services:
 
     def close(self) -> None:
         self.embedding.close()
+        self.readers.close()
         self.engine.close()
 
 
@@ -54,13 +57,15 @@ def open_services(settings: Settings, *, wait_s: float = 0.0) -> Services:
 
 def wire(settings: Settings, engine: Engine, embedding: EmbeddingService, blobs: BlobStore) -> Services:
     """The use cases over these parts."""
+    readers = Readers(settings.sources)
     return Services(
         settings=settings,
         engine=engine,
         embedding=embedding,
         tables=Tables(engine, embedding, blobs, settings.default_table, settings.engine.keep_generations),
         searcher=Searcher(engine, embedding, blobs, settings.limits),
-        documents=Documents(engine, embedding, blobs, settings),
+        documents=Documents(engine, embedding, blobs, readers, settings),
+        readers=readers,
     )
 
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from schemas.findings import Finding, finding
+from schemas.oss_rules import stored_pictures
 from schemas.reading import Reading, source_name
 from schemas.table import FieldType
 from schemas.vendor import TYPE_ALIASES, VendorField
@@ -100,13 +101,12 @@ def pictures(reading: Reading) -> Iterator[Finding]:
 
 
 def _content(picture: VendorField) -> Iterator[Finding]:
-    kind, endpoint = picture.param.content_type, picture.param.oss_endpoint or ""
-    if kind is not None and kind != "oss":
+    kind = picture.param.content_type
+    if kind == "oss":
+        yield from stored_pictures(picture.param, f"fields.{picture.field_name}.user_defined_param")
+    elif kind is not None:
         says = f"{kind!r} is not oss (leave content_type out for pictures as Base64)"
         yield finding("picture-content-type", _param(picture, "content_type"), says)
-    if kind == "oss" and not endpoint.startswith("file://"):
-        says = f"{endpoint!r} cannot be read by this version, only a folder as file://DIR"
-        yield finding("oss-endpoint", _param(picture, "oss_endpoint"), says)
 
 
 def _modelled(reading: Reading) -> list[VendorField]:

@@ -42,6 +42,8 @@ ERRORS: Mapping[str, str] = MappingProxyType(
         "vector-source-unknown": "A field with vector_model has a picture field.",
         "picture-field-string": "A picture field is one STRING.",
         "picture-content-type": "A picture field's content_type is oss, or absent for Base64.",
+        "oss-endpoint": "An oss_endpoint is the name of a host, https://HOST, http://HOST or file://DIR.",
+        "oss-keys": "oss_access_key and oss_secret come together.",
         "vector-index-missing": "A field with vector_model has an index.",
         "vector-index-customized": "An index over a field with vector_model is CUSTOMIZED.",
         "vector-index-fields": "A CUSTOMIZED index names the key, a category field if wanted, and one vector field.",
@@ -61,9 +63,13 @@ WARNINGS: Mapping[str, str] = MappingProxyType(
         "index-not-searched": "This version does not search an index of this type, or over pictures as Base64.",
         "vector-model-own": "A vector_model other than builtin, clip and clip_ecom has to be in the catalogue.",
         "vector-source-resolved": "vector_source_field does not exist; the only picture field is meant.",
-        "oss-endpoint": "This version reads pictures from folders only: an oss_endpoint `file://DIR`.",
+        "oss-endpoint-setting": "A schema without oss_endpoint takes that of HAVENGATE_SOURCES__OSS_ENDPOINT.",
+        "oss-bucket": "An oss_bucket is a bucket's name.",
+        "oss-keys-swapped": "oss_access_key is the AccessKey id and oss_secret the secret; a document of the vendor "
+        "swaps the labels.",
         "crop": "Pictures are not cropped.",
-        "oss-role": "oss_use_slr and uid choose a role at the vendor's; here the process's own rights count.",
+        "oss-role": "oss_use_slr and uid choose a role at the vendor's; here keys of the settings or the machine's "
+        "role count.",
         "secret-in-schema": "A secret stands in the schema; it is never shown, and belongs in the environment.",
         "parameter-ignored": "Keys that are kept and written back but have no effect in this version.",
     }

@@ -9,6 +9,7 @@ from schemas.graph import hnsw
 from schemas.reading import InvertedReading, Reading, VectorReading, take_apart
 from schemas.rules import check
 from schemas.table import (
+    AccessKeys,
     DistanceType,
     FieldSpec,
     PictureSource,
@@ -78,7 +79,9 @@ def _source(picture: VendorField) -> PictureSource:
     param = picture.param
     if param.content_type != "oss":
         return PictureSource(picture.field_name, "base64")
-    return PictureSource(picture.field_name, "oss", param.oss_endpoint or "", param.oss_bucket or "")
+    # The vendor's example has the labels of the two swapped; the names are those of its APIs.
+    keys = AccessKeys(param.oss_access_key or "", param.oss_secret or "") if param.has_keys else None
+    return PictureSource(picture.field_name, "oss", param.oss_endpoint or "", param.oss_bucket or "", keys)
 
 
 def _checked(value: T | None) -> T:

@@ -60,17 +60,28 @@ class FieldSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessKeys:
+    """An AccessKey pair; neither half is ever shown."""
+
+    id: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PictureSource:
     """Where the pictures of one STRING field are.
 
     kind "base64": the field holds the picture as Base64 text, kept in the blob store.
-    kind "oss": the field holds a path inside ``bucket`` at ``endpoint`` (``file://DIR``: a local folder).
+    kind "oss": the field holds a path inside ``bucket`` at ``endpoint``: the host of a store that speaks S3, or
+    ``file://DIR``, a local folder. Without an endpoint that of the settings is meant, without ``keys`` those of the
+    settings or the machine's own role.
     """
 
     field: str
     kind: Literal["base64", "oss"]
     endpoint: str = ""
     bucket: str = ""
+    keys: AccessKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)

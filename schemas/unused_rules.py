@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from schemas.reading import Reading
 
 VECTOR_PARAMS = frozenset({"vector_model", "vector_modal", "vector_source_field"})
-PICTURE_PARAMS = frozenset({"content_type", "oss_endpoint", "oss_bucket"})
+PICTURE_PARAMS = frozenset({"content_type", "oss_endpoint", "oss_bucket", "oss_access_key", "oss_secret"})
 ROLE_PARAMS = frozenset({"oss_use_slr", "uid"})
 # What these ask for is storage layout, or holds here anyway: silence about them hides nothing.
 HARMLESS_FIELD_KEYS = frozenset({"compress_type", "uniq_encode"})
@@ -47,12 +47,14 @@ def _advanced(field: VendorField, where: str, *, is_picture: bool) -> Iterator[F
     meant = PICTURE_PARAMS if is_picture else VECTOR_PARAMS if field.model is not None else frozenset[str]()
     secrets = {key for key in keys if is_secret(key)}
     if secrets:
-        says = f"{', '.join(sorted(secrets))}: never shown, not used; secrets belong in the environment"
+        used = "" if is_picture and field.param.has_keys and field.param.content_type == "oss" else ", not used"
+        says = f"{', '.join(sorted(secrets))}: never shown{used}; secrets belong in the environment"
         yield finding("secret-in-schema", where, says)
     if field.param.extra_value("crop") not in (None, False, "false"):
         yield finding("crop", f"{where}.crop", "pictures are not cropped in this version")
     if roles := keys & ROLE_PARAMS:
-        says = f"{', '.join(sorted(roles))}: pictures are read with the rights of the process itself"
+        count = "the keys beside count" if field.param.has_keys else "keys of the settings or the machine's role count"
+        says = f"{', '.join(sorted(roles))}: no role of the vendor's is taken; {count}"
         yield finding("oss-role", where, says)
     yield from _ignored(where, keys - meant - secrets - ROLE_PARAMS - {"crop"})
 

@@ -23,7 +23,7 @@ INVERTED_TYPES = frozenset(
 )
 MAX_DEPTH = 64
 """Levels of nesting; a schema of the vendor has six."""
-_MASK = "******"
+MASK = "******"
 _SECRET_WORDS = ("secret", "password", "accesskey")
 
 
@@ -68,6 +68,18 @@ class UserDefinedParam(_Open):
     content_type: str | None = None
     oss_endpoint: str | None = None
     oss_bucket: str | None = None
+    oss_access_key: str | None = Field(None, repr=False)
+    oss_secret: str | None = Field(None, repr=False)
+
+    @property
+    def uses_role(self) -> bool:
+        """Whether oss_use_slr asks for a role in place of keys; it may come as a boolean or as text."""
+        return str(self.extra_value("oss_use_slr")).lower() == "true"
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether keys of an account are given and count."""
+        return bool(self.oss_access_key or self.oss_secret) and not self.uses_role
 
 
 class VendorField(_Open):
@@ -194,7 +206,7 @@ def is_secret(key: str) -> bool:
 def masked(value: object) -> object:
     """JSON with the value of every key that names a secret masked, at any depth."""
     if isinstance(value, dict):
-        return {key: _MASK if is_secret(key) and item else masked(item) for key, item in value.items()}
+        return {key: MASK if is_secret(key) and item else masked(item) for key, item in value.items()}
     return [masked(item) for item in value] if isinstance(value, list) else value
 
 

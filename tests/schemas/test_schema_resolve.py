@@ -7,10 +7,14 @@ from schema_cases import load, patched
 from havengate.errors import SchemaError
 from schemas.findings import LEVELS
 from schemas.resolve import resolve
-from schemas.table import FieldSpec, FieldType, PictureSource, TermIndex, VectorIndex
+from schemas.table import AccessKeys, FieldSpec, FieldType, PictureSource, TermIndex, VectorIndex
 from schemas.vendor import read_schema
 
 BASES = load("bases")
+SWAPPED = AccessKeys(
+    "The AccessKey secret of the account that you use to access OSS",
+    "The AccessKey ID of the account that you use to access OSS",
+)
 
 
 def resolved(schema, *changes):
@@ -63,7 +67,7 @@ def test_the_engines_aliases_are_the_types_they_stand_for(alias, kind):
     ("sample", "source"),
     [
         ("base64", PictureSource("vector_source_image", "base64")),
-        ("oss_path_keys", PictureSource("vector_source_image", "oss", "", "The name of the OSS bucket")),
+        ("oss_path_keys", PictureSource("vector_source_image", "oss", "", "The name of the OSS bucket", SWAPPED)),
         ("oss_path_slr", PictureSource("source_image", "oss", "oss-cn-hangzhou-internal.aliyuncs.com", "/opensearch")),
     ],
 )
@@ -148,3 +152,34 @@ def test_a_schema_becomes_a_table_exactly_when_it_has_no_errors(case):
         refused = []
         assert table.primary_key in table.fields
     assert sorted(refused) == sorted(errors)
+
+
+def with_params(**params):
+    schema = load("oss_path_slr")
+    schema["fields"][1]["user_defined_param"] = {"content_type": "oss", "oss_bucket": "b", "oss_endpoint": "h"} | params
+    return resolve(read_schema(json.dumps(schema))).vector_indexes["vector"].source
+
+
+@pytest.mark.parametrize(
+    ("params", "keys"),
+    [
+        ({}, None),
+        ({"oss_access_key": "", "oss_secret": ""}, None),
+        ({"uid": "1234"}, None),
+        ({"oss_access_key": "id", "oss_secret": "secret"}, AccessKeys("id", "secret")),
+        ({"oss_access_key": "id", "oss_secret": "secret", "uid": 1234}, AccessKeys("id", "secret")),
+        ({"oss_access_key": "id", "oss_secret": "secret", "oss_use_slr": "false"}, AccessKeys("id", "secret")),
+        ({"oss_access_key": "id", "oss_secret": "secret", "oss_use_slr": "true"}, None),
+        ({"oss_access_key": "id", "oss_secret": "secret", "oss_use_slr": True}, None),
+    ],
+)
+def test_keys_count_unless_a_role_is_asked_for(params, keys):
+    source = with_params(**params)
+    assert source == PictureSource("source_image", "oss", "h", "b", keys)
+    assert "secret" not in repr(source)
+
+
+def test_half_a_pair_of_keys_is_an_error_that_shows_neither():
+    with pytest.raises(SchemaError, match="oss_access_key is given without oss_secret") as caught:
+        with_params(oss_access_key="hush")
+    assert "hush" not in caught.value.message

@@ -71,9 +71,10 @@ def test_a_schema_inside_an_object_is_pointed_out():
 
 def test_no_finding_repeats_a_secret():
     schema = load("oss_path_keys")
-    schema["fields"][1]["user_defined_param"] |= {"oss_secret": "s3cret-1", "oss_access_key": "s3cret-2"}
+    keys = {"oss_secret": "LTAIs3cret-1", "oss_access_key": "s3cret-2", "oss_endpoint": "https://me:s3cret@host"}
+    schema["fields"][1]["user_defined_param"] |= keys
     findings = found(schema)
-    assert "secret-in-schema" in {f.rule for f in findings}
+    assert {"secret-in-schema", "oss-keys-swapped", "oss-endpoint"} <= {f.rule for f in findings}
     assert not any("s3cret" in str(f) for f in findings)
 
 
@@ -81,10 +82,9 @@ def test_the_vendors_samples_have_warnings_only():
     rules = {name: [f.rule for f in found(load(name))] for name in ("base64", "oss_path_keys", "oss_path_slr")}
     assert rules == {
         "base64": ["indexs-from-template"],
-        "oss_path_keys": ["oss-endpoint", "indexs-from-template", "secret-in-schema"],
+        "oss_path_keys": ["oss-endpoint-setting", "oss-bucket", "indexs-from-template", "secret-in-schema"],
         "oss_path_slr": [
             "vector-source-resolved",
-            "oss-endpoint",
             "indexs-from-template",
             "crop",
             "oss-role",

@@ -60,7 +60,10 @@ def open_objects(required, optional):
 PARAMS = open_objects(
     {},
     dict.fromkeys(
-        ("vector_model", "vector_modal", "vector_source_field", "content_type", "oss_endpoint", "oss_bucket"),
+        (
+            *("vector_model", "vector_modal", "vector_source_field", "content_type"),
+            *("oss_endpoint", "oss_bucket", "oss_access_key", "oss_secret"),
+        ),
         st.none() | NAMES | st.sampled_from(["builtin", "oss", "vector"]),
     ),
 )
