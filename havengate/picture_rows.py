@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from embedding.service import EmbeddingService
     from havengate.blobs import BlobStore
     from havengate.objects import Readers
-    from havengate.objects import Readers
     from havengate.settings import Settings
     from havengate.types import Vector
 
@@ -47,7 +46,6 @@ class PictureRows:
         self._engine = engine
         self._embedding = embedding
         self._blobs = blobs
-        self._readers = readers
         self._readers = readers
         self._limits = settings.limits
         self._batch = settings.embedding.batch
