@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from gateway import auth, errors, fetch, ha, health, plan_api, push, rest_dsl
+from gateway import admin, auth, changes, errors, fetch, ha, health, plan_api, push, rest_dsl
 from gateway.server import Site
 from havengate.errors import EngineError, HavengateError
 from havengate.services import open_services
+from ingest.administration import open_administration
 from query_parser.parse import parse_request
 
 if TYPE_CHECKING:
     from havengate.services import Services
     from havengate.settings import Settings
+    from ingest.administration import LocalAdministration
 
 _LOG = logging.getLogger(__name__)
 _ENGINE_AWAY_S = 1.0
@@ -26,16 +29,23 @@ _PREDECESSOR_S = 10.0
 """A killed server's worker notices within a second and may still be finishing requests."""
 
 
-def create_app(services: Services) -> Flask:
-    """Raises SettingsError for users that are not ``name:role:hash``."""
+def create_app(services: Services, administration: LocalAdministration | None = None, token: str = "") -> Flask:
+    """Raises SettingsError for users that are not ``name:role:hash``.
+
+    Without ``administration`` nothing is recorded, and there is neither /admin nor /changes. ``token`` opens /admin.
+    """
     app = Flask("havengate", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     # The SDKs follow redirects with GET, so there are none.
     app.url_map.merge_slashes = False
     errors.install(app)
-    auth.install(app, auth.parse_users(services.settings.auth.users))
-    for dialect in (ha, rest_dsl, push, fetch, plan_api, health):
+    auth.install(app, auth.parse_users(services.settings.auth.users), token=token)
+    for dialect in (ha, rest_dsl, fetch, plan_api, health):
         app.register_blueprint(dialect.blueprint(services))
+    app.register_blueprint(push.blueprint(services, administration.history if administration else None))
+    if administration is not None:
+        app.register_blueprint(admin.blueprint(administration))
+        app.register_blueprint(changes.blueprint(administration))
     return app
 
 
@@ -45,9 +55,11 @@ def open_site(settings: Settings) -> Site:
     Raises DataFolderBusy, EngineError, SettingsError.
     """
     services = open_services(settings, wait_s=_PREDECESSOR_S)
+    office, token = open_administration(services, "server"), secrets.token_urlsafe(32)
     try:
-        app = create_app(services)
+        app = create_app(services, office, token)
     except BaseException:
+        office.close()
         services.close()
         raise
     ended = threading.Event()
@@ -55,9 +67,10 @@ def open_site(settings: Settings) -> Site:
 
     def close() -> None:
         ended.set()
+        office.close()
         services.close()
 
-    return Site(app, close)
+    return Site(app, close, token)
 
 
 def warm_up(services: Services, ended: threading.Event, pause_s: float = _NEW_TABLES_S) -> None:

@@ -1,4 +1,4 @@
-"""Basic authentication: users from the settings, salted hashes, three roles."""
+"""Basic authentication: users from the settings, salted hashes, three roles; and the token of this server's owner."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import unquote
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from gateway.errors import json_response, status_body
@@ -24,6 +25,10 @@ from havengate.errors import AccessError, SettingsError, Unauthorized
 ROLES = ("read", "write", "admin")
 _HASH = re.compile(r"(scrypt(:\d+){3}|pbkdf2:\w+:\d+)\$[^$]+\$[0-9a-f]+")
 _ROLE_ATTRIBUTE = "havengate_role"
+_OWNER_ATTRIBUTE = "havengate_owner"
+_ANYBODY = "anonymous"
+BY_HEADER = "X-Havengate-By"
+_LONGEST_NAME = 64
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="havengate", charset="UTF-8"'}
 _MOST_CHECKS = 2
 _RETRY_S = 1
@@ -124,39 +129,70 @@ class Authenticator:
         return check.result()
 
 
-def needs(role: str | None) -> Callable[[_View], _View]:
-    """Marks a view with the role that may call it; None lets everybody in."""
+def needs(role: str | None, *, owner: bool = False) -> Callable[[_View], _View]:
+    """Marks a view with the role that may call it; None lets everybody in.
+
+    ``owner``: where there are no users, only the server's own token opens it.
+    """
 
     def mark(view: _View) -> _View:
         setattr(view, _ROLE_ATTRIBUTE, role)
+        setattr(view, _OWNER_ATTRIBUTE, owner)
         return view
 
     return mark
 
 
-def install(app: Flask, users: Mapping[str, User], check: Check = check_password_hash) -> None:
-    """Asks for credentials before every view, and before saying that there is none; without users, never."""
-    if not users:
-        return
+def caller() -> str:
+    """Who sent the request, for the change history."""
+    return str(g.get("caller", _ANYBODY))
+
+
+def install(app: Flask, users: Mapping[str, User], check: Check = check_password_hash, *, token: str = "") -> None:
+    """Asks for credentials before every view, and before saying that there is none.
+
+    Without users only for the owner's views. ``token`` is what the owner's own command line sends; it opens all.
+    """
     authenticator = Authenticator(users, check)
 
     def admit() -> Response | None:
         view = current_app.view_functions.get(request.endpoint or "")
-        role = getattr(view, _ROLE_ATTRIBUTE, "read")
+        role, owner = getattr(view, _ROLE_ATTRIBUTE, "read"), getattr(view, _OWNER_ATTRIBUTE, False)
         if role is None:
             return None
-        # Answered here: the dialects shape their own errors, but not these.
-        try:
-            user = authenticator.user(request.headers.get("Authorization"), without_slot(request.environ))
-        except Unauthorized as error:
-            return json_response(status_body(401, error.message), 401, _CHALLENGE)
-        except TooManyChecks as error:
-            return json_response(status_body(429, error.message), 429, {"Retry-After": str(_RETRY_S)})
-        if ROLES.index(user.role) < ROLES.index(role):
-            return json_response(status_body(403, "Forbidden"), 403)
-        return None
+        if _is_token(request.headers.get("Authorization"), token):
+            g.caller = f"cli:{_claimed_name()}"
+            return None
+        if users:
+            return _refusal(authenticator, role)
+        return json_response(status_body(401, "Unauthorized"), 401, {"WWW-Authenticate": "Bearer"}) if owner else None
 
     app.before_request(admit)
+
+
+def _refusal(authenticator: Authenticator, role: str) -> Response | None:
+    """Answered here: the dialects shape their own errors, but not these."""
+    try:
+        user = authenticator.user(request.headers.get("Authorization"), without_slot(request.environ))
+    except Unauthorized as error:
+        return json_response(status_body(401, error.message), 401, _CHALLENGE)
+    except TooManyChecks as error:
+        return json_response(status_body(429, error.message), 429, {"Retry-After": str(_RETRY_S)})
+    if ROLES.index(user.role) < ROLES.index(role):
+        return json_response(status_body(403, "Forbidden"), 403)
+    g.caller = user.name
+    return None
+
+
+def _is_token(header: str | None, token: str) -> bool:
+    scheme, _, sent = (header or "").partition(" ")
+    return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(sent.encode(), token.encode())
+
+
+def _claimed_name() -> str:
+    """Whoever reads the token's file is the user of the server or root, and may say on whose behalf."""
+    name = unquote(request.headers.get(BY_HEADER, ""))
+    return name if name.isprintable() and 0 < len(name) <= _LONGEST_NAME else "unknown"
 
 
 def _credentials(header: str | None) -> tuple[str, str]:

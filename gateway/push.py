@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, request
 
-from gateway.auth import needs
+from gateway.auth import caller, needs
 from gateway.bodies import decode_json, read_body
 from gateway.errors import json_response, log_if_ours
 from havengate.codes import HaCode
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from engines.contract import TableSpec
     from havengate.documents import Failure, PushReport
     from havengate.services import Services
+    from ingest.history import ChangeLog
 
 _KEY_HEADER = "X-Opensearch-Swift-PK-Field"
 Json = dict[str, Any]
 
 
-def blueprint(services: Services) -> Blueprint:
+def blueprint(services: Services, history: ChangeLog | None = None) -> Blueprint:
+    """``history`` gets the volume of every push."""
     views = Blueprint("push", __name__)
     limits, most = services.settings.limits, services.settings.push.max_documents
 
@@ -38,6 +40,9 @@ def blueprint(services: Services) -> Blueprint:
         documents = _documents(decode_json(read_body(request, limits.body)), most)
         positions, commands, bad = _commands(documents)
         report = services.documents.push(table, commands)
+        if history is not None:
+            rejected = len(bad) + len(report.failures)
+            history.pushed(table.name, caller(), written=report.written, deleted=report.deleted, rejected=rejected)
         errors = bad + [_failure(failure, positions[failure.index]) for failure in report.failures]
         return json_response(_body(report, sorted(errors, key=lambda error: error["index"])))
 

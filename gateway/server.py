@@ -36,10 +36,11 @@ _MOST_PORT = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What a server serves, and what to do when it ends."""
+    """What a server serves, and what to do when it ends; ``token`` goes into its record for the owner's commands."""
 
     app: WSGIApplication
     close: Callable[[], None] = lambda: None
+    token: str = ""
 
 
 AppFactory = Callable[["Settings"], Site]
@@ -134,7 +135,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         """Called in the worker: opens the site and says where it is."""
         try:
             self._site = self._app_factory(self.settings)
-            _write_server_file(self._record, self._local_url)
+            _write_server_file(self._record, self._local_url, self._site.token)
         except Exception as error:  # noqa: BLE001 - a worker that cannot start would be started for ever
             self._give_up(worker, error)
         if worker.age == 1:
@@ -216,10 +217,10 @@ def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _write_server_file(record: Path, url: str) -> None:
+def _write_server_file(record: Path, url: str, token: str) -> None:
     """Whole or not at all, and for this user's eyes (mkstemp's mode is 600)."""
     record.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=record.parent, prefix=f"{record.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"url": url, "pid": os.getppid()}, file)
+        json.dump({"url": url, "pid": os.getppid()} | ({"token": token} if token else {}), file)
     Path(name).replace(record)

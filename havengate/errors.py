@@ -21,6 +21,7 @@ HavengateError
 │   ├── SourceAway       it does not answer, or says to come again: trying again later helps
 │   └── SourceChanged    it is not what it was when the job began
 ├── JobError             a job cannot be made, or not be made to do that now
+│   └── UnknownJob       no such job
 ├── SettingsError        a setting is wrong
 └── AccessError
     ├── Unauthorized     who is asking is not known
@@ -175,6 +176,10 @@ class SourceChanged(SourceError):
 
 class JobError(HavengateError):
     http_status = 409
+
+
+class UnknownJob(JobError):
+    http_status = 404
 
 
 def is_passing(error: HavengateError) -> bool:

@@ -18,6 +18,8 @@ What = Literal[
     "swap",
     "rollback",
     "push",
+    "backup",
+    "job",
 ]
 
 

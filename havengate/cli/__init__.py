@@ -8,10 +8,12 @@ import traceback
 
 import click
 
+from havengate.cli.changes import changes
 from havengate.cli.common import printable
 from havengate.cli.data import ingest, schema, table
 from havengate.cli.embed import embed
 from havengate.cli.generations import change, generations, rollback
+from havengate.cli.jobs import job
 from havengate.cli.models import models
 from havengate.cli.parse import parse
 from havengate.cli.query import explain, search
@@ -36,7 +38,7 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-_DATA = (ingest, schema, table)
+_DATA = (changes, ingest, job, schema, table)
 _MODELS = (embed, embed_server, models)
 _QUERIES = (explain, parse, search)
 _RUNNING = (config, demo, doctor, serve, user)

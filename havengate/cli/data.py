@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from havengate.errors import UnfitTable
+from havengate.errors import UnknownTable
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -31,14 +30,13 @@ def create(name: str, schema_file: Path, pairs: tuple[str, ...]) -> None:
 
     Example: havengate table create shoes --schema shoes.json --set text=plain
     """
-    from havengate.cli.common import open_folder
-    from schemas.settings import TableSettings
+    from havengate.cli.common import open_administration
     from schemas.vendor import read_schema
 
     vendor = read_schema(schema_file.read_bytes())
-    with open_folder() as services:
-        spec = services.tables.create(name, vendor, TableSettings().with_pairs(pairs))
-    click.echo(f"table {name}: key {spec.schema.primary_key}, vector indexes {', '.join(spec.schema.vector_indexes)}")
+    with open_administration() as administration:
+        made = administration.create_table(name, vendor, pairs)
+    click.echo(f"table {name}: key {made['key']}, vector indexes {', '.join(made['vector_indexes'])}")
 
 
 @table.command("list")
@@ -47,20 +45,18 @@ def list_tables() -> None:
 
     Example: havengate table list
     """
-    from havengate.cli.common import open_folder
+    from havengate.cli.common import open_administration
 
-    unfit = False
-    with open_folder() as services:
-        for name in services.tables.names():
-            try:
-                stats = services.engine.stats(name)
-            except UnfitTable as error:
-                unfit = True
-                click.echo(f"{name}\tcannot be used: {error.message}")
-                continue
-            vectors = ", ".join(f"{count} in {index}" for index, count in stats.vectors.items())
-            click.echo(f"{name}\t{stats.rows} rows\tvectors: {vectors or 'none'}\t{stats.bytes / 1e6:.1f} MB")
-    if unfit:
+    with open_administration() as administration:
+        tables = administration.tables()
+    for each in tables:
+        name = each["table"]
+        if "error" in each:
+            click.echo(f"{name}\tcannot be used: {each['error']}")
+            continue
+        vectors = ", ".join(f"{count} in {index}" for index, count in each["vectors"].items())
+        click.echo(f"{name}\t{each['rows']} rows\tvectors: {vectors or 'none'}\t{each['bytes'] / 1e6:.1f} MB")
+    if any("error" in each for each in tables):
         raise click.exceptions.Exit(1)
 
 
@@ -71,20 +67,10 @@ def show(name: str) -> None:
 
     Example: havengate table show general
     """
-    from dataclasses import asdict
+    from havengate.cli.common import open_administration
 
-    from havengate.cli.common import open_folder
-    from schemas.vendor import read_schema, schema_public
-
-    with open_folder() as services:
-        spec, stats = services.engine.table(name), services.engine.stats(name)
-    shown = {
-        "table": name,
-        "schema": schema_public(read_schema(json.dumps(spec.vendor_schema))),
-        "settings": spec.settings.model_dump(),
-        "fingerprints": {index: asdict(fingerprint) for index, fingerprint in spec.fingerprints.items()},
-        "stats": asdict(stats),
-    }
+    with open_administration() as administration:
+        shown = administration.table(name)
     click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
 
 
@@ -96,31 +82,32 @@ def set_settings(name: str, pairs: tuple[str, ...]) -> None:
 
     Example: havengate table set general text=plain strict=true
     """
-    from havengate.cli.common import open_folder
+    from havengate.cli.common import open_administration
 
-    with open_folder() as services:
-        settings = services.engine.table(name).settings.with_pairs(pairs)
-        services.engine.set_settings(name, settings)
-    click.echo(" ".join(f"{key}={value}" for key, value in settings.model_dump().items()))
+    with open_administration() as administration:
+        settings = administration.set_table(name, pairs)
+    click.echo(" ".join(f"{key}={value}" for key, value in settings.items()))
 
 
 @table.command("drop")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def drop(name: str, yes: bool) -> None:
-    """Delete a table with its rows and pictures.
+    """Delete a table with its rows and pictures; its jobs are cancelled.
 
     Example: havengate table drop shoes --yes
     """
-    from havengate.cli.common import open_folder
+    from havengate.cli.common import open_administration
 
-    with open_folder() as services:
+    with open_administration() as administration:
         # A table that others changed cannot be used, but it can be dropped.
-        with suppress(UnfitTable):
-            services.engine.table(name)
+        if name not in {each["table"] for each in administration.tables()}:
+            raise UnknownTable(f"no table {name!r}")
         if not yes:
             click.confirm(f"delete table {name} with all its rows and pictures?", abort=True)
-        services.tables.drop(name)
+        gone = administration.drop_table(name)
+    for number in gone["cancelled"]:
+        click.echo(f"job {number} is cancelled")
     click.echo(f"table {name} is gone")
 
 

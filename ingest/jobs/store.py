@@ -14,7 +14,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Literal
 
-from havengate.errors import JobError
+from havengate.errors import JobError, UnknownJob
 from ingest.jobs.database import Database
 from ingest.jobs.lease import Lease, forget, owner
 from ingest.jobs.model import ENDED, Counts, Job, Kind, Reject, State
@@ -33,7 +33,7 @@ class JobStore:
     def __init__(self, data_dir: Path, now: Callable[[], float] = time.time) -> None:
         """Nothing is written before the first job."""
         self._data_dir = data_dir
-        self._now = now
+        self.now = now
         self._database = Database(data_dir)
 
     def close(self) -> None:
@@ -44,7 +44,7 @@ class JobStore:
         with self._database.writing() as file:
             made = file.execute(
                 'INSERT INTO jobs (kind, "table", params, state, by, created) VALUES (?, ?, ?, ?, ?, ?)',
-                (kind, table, _text(params), "queued", by, self._now()),
+                (kind, table, _text(params), "queued", by, self.now()),
             )
             return _job(file, int(made.lastrowid or 0))
 
@@ -109,7 +109,7 @@ class JobStore:
                     raise JobError(f"job {job_id} has failed: it does not run")
                 change = {"state": "paused", "wanted": "", "owner": ""}
             elif job.attempts == 0:
-                change = {"state": "cancelled", "ended": self._now()}
+                change = {"state": "cancelled", "ended": self.now()}
             else:
                 change = {"state": "queued", "wanted": "cancel", "not_before": 0.0}
             return _set(file, job_id, change)
@@ -125,7 +125,7 @@ class JobStore:
             rows = file.execute(
                 "SELECT * FROM jobs WHERE state = 'running' OR (state = 'queued' AND not_before <= ?)"
                 " ORDER BY state = 'queued', id",
-                (self._now(),),
+                (self.now(),),
             ).fetchall()
             for job in map(_read, rows):
                 if job.kind in kinds and self._rival(file, job, kinds) is None:
@@ -175,18 +175,18 @@ class JobStore:
             file.executemany("INSERT OR IGNORE INTO keys (job, pk, place) VALUES (?, ?, ?)", _for(job_id, keys))
             if change.get("state") in ENDED:
                 file.execute("DELETE FROM keys WHERE job = ?", (job_id,))
-            return _set(file, job_id, {**change, "heartbeat": self._now()})
+            return _set(file, job_id, {**change, "heartbeat": self.now()})
 
     def finish(self, job_id: int, state: State, message: str, **change: object) -> Job:
         """Nobody runs it any more."""
-        ended = None if state in ("queued", "paused") else self._now()
+        ended = None if state in ("queued", "paused") else self.now()
         return self.save(
             job_id, {"state": state, "message": message, "owner": "", "wanted": "", "ended": ended, **change}
         )
 
     def prune(self, keep_days: int) -> int:
         """Forgets jobs that ended longer ago, with their rejects; how many."""
-        before = self._now() - keep_days * _DAY_S
+        before = self.now() - keep_days * _DAY_S
         marks = ",".join("?" * len(ENDED))
         with self._database.reading() as file:
             query = f"SELECT id FROM jobs WHERE state IN ({marks}) AND ended < ?"  # noqa: S608  only marks
@@ -225,7 +225,7 @@ class JobStore:
             return lease is None
 
     def _begun(self, file: sqlite3.Connection, job: Job, lease: Lease) -> Job:
-        now = self._now()
+        now = self.now()
         change = {"state": "running", "owner": owner(), "heartbeat": now, "attempts": job.attempts + 1, "ended": None}
         if job.state in ("paused", "failed"):
             change["tries"] = 0
@@ -239,7 +239,7 @@ class JobStore:
 def _job(file: sqlite3.Connection, job_id: int) -> Job:
     row = file.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
     if row is None:
-        raise JobError(f"no job {job_id}")
+        raise UnknownJob(f"no job {job_id}")
     return _read(row)
 
 

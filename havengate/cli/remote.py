@@ -1,0 +1,150 @@
+"""The administration of a data folder that a server holds, asked for over the server's own /admin."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from havengate import errors
+from havengate.errors import EngineError, HavengateError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ingest.jobs.model import State
+    from ingest.jobs.store import Ask
+    from schemas.vendor import VendorSchema
+
+Json = dict[str, Any]
+_PROBE_S = 5.0
+_ANSWER_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What server.json says."""
+
+    url: str
+    pid: int
+    token: str
+
+
+def running_server(data_dir: Path) -> Server | None:
+    """The server that holds a data folder, if it is there, answers, and shows its file to this user."""
+    server = _recorded(data_dir)
+    if server is not None:
+        with suppress(EngineError):
+            _answer(server, "GET", "/healthz", timeout_s=_PROBE_S)
+            return server
+    return None
+
+
+def _recorded(data_dir: Path) -> Server | None:
+    """Whether it answers is not known."""
+    try:
+        said = json.loads((data_dir / "server.json").read_text())
+        os.kill(int(said["pid"]), 0)
+        return Server(str(said["url"]), int(said["pid"]), str(said["token"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAdministration:
+    """Implements ingest.administration.Administration. Every method raises what the server was refused with, and
+    EngineError where the server went away.
+    """
+
+    data_dir: Path
+    by: str
+    """Name of the user of the system."""
+
+    def jobs(self, *, table: str | None = None, state: State | None = None, limit: int = 100) -> list[Json]:
+        return self._list("jobs", {"table": table, "state": state, "limit": limit})
+
+    def job(self, number: int) -> Json:
+        return self._ask("GET", f"/admin/jobs/{number}")
+
+    def rejects(self, number: int, *, after: int = 0, limit: int = 1000) -> list[Json]:
+        found = self._ask("GET", f"/admin/jobs/{number}/rejects?{urlencode({'after': after, 'limit': limit})}")
+        return list(found["rejects"])
+
+    def ask(self, number: int, what: Ask) -> Json:
+        return self._ask("POST", f"/admin/jobs/{number}/{what}")
+
+    def changes(self, *, table: str | None = None, after: int = 0, since: float = 0.0, limit: int = 100) -> list[Json]:
+        return self._list("changes", {"table": table, "after": after, "since": since, "limit": limit})
+
+    def create_table(self, name: str, schema: VendorSchema, pairs: Sequence[str] = ()) -> Json:
+        settings = dict(pair.partition("=")[::2] for pair in pairs)
+        return self._ask("POST", "/admin/tables", {"name": name, "schema": schema.to_json(), "settings": settings})
+
+    def tables(self) -> list[Json]:
+        return self._list("tables", {})
+
+    def table(self, name: str) -> Json:
+        return self._ask("GET", _of(name))
+
+    def set_table(self, name: str, pairs: Sequence[str]) -> Json:
+        return self._ask("PATCH", _of(name), {"settings": dict(pair.partition("=")[::2] for pair in pairs)})
+
+    def drop_table(self, name: str) -> Json:
+        return self._ask("DELETE", _of(name))
+
+    def generations(self, name: str) -> list[Json]:
+        return list(self._ask("GET", f"{_of(name)}/generations")["generations"])
+
+    def submit(self, kind: str, table: str, params: Mapping[str, object]) -> Json:
+        return self._ask("POST", "/admin/jobs", {"kind": kind, "table": table, "params": dict(params)})
+
+    def _list(self, what: str, query: Mapping[str, object]) -> list[Json]:
+        asked = urlencode({key: value for key, value in query.items() if value is not None})
+        place = what if what == "changes" else f"admin/{what}"
+        return list(self._ask("GET", f"/{place}?{asked}")[what])
+
+    def _ask(self, method: str, target: str, body: Json | None = None, timeout_s: float | None = _ANSWER_S) -> Json:
+        # Read anew: a server that was started again has another token.
+        server = _recorded(self.data_dir)
+        if server is None:
+            raise EngineError("the server that held the data folder is gone")
+        return _answer(server, method, target, timeout_s=timeout_s, body=body, by=self.by)
+
+
+def _of(table: str) -> str:
+    return f"/admin/tables/{quote(table, safe='')}"
+
+
+def _answer(server: Server, method: str, target: str, body: Json | None, timeout_s: float | None, by: str = "") -> Json:
+    """Straight to the server, whatever proxies the environment names."""
+    where = urlsplit(server.url)
+    headers = {"Authorization": f"Bearer {server.token}", "X-Havengate-By": quote(by)}
+    sent = None if body is None else json.dumps(body).encode()
+    if sent is not None:
+        headers["Content-Type"] = "application/json"
+    try:
+        with closing(HTTPConnection(str(where.hostname), where.port, timeout=timeout_s)) as connection:
+            connection.request(method, target, body=sent, headers=headers)
+            answer = connection.getresponse()
+            said = json.loads(answer.read())
+    except (OSError, HTTPException, ValueError) as error:
+        raise EngineError(f"the server at {server.url} does not answer: {error or type(error).__name__}") from error
+    if answer.status >= 400:  # noqa: PLR2004 - HTTP's own number
+        raise _error(said, answer.status)
+    return dict(said)
+
+
+def _error(said: Any, status: int) -> HavengateError:
+    """What the server was refused with, as it was raised there."""
+    try:
+        first = said["errors"][0]
+        kind = getattr(errors, first["type"])
+        return kind(first["message"]) if issubclass(kind, HavengateError) else EngineError(first["message"])
+    except (KeyError, IndexError, TypeError, AttributeError):
+        message = said.get("message") if isinstance(said, dict) else None
+        return EngineError(f"the server answered {status}: {message or 'nothing more'}")
