@@ -1,0 +1,38 @@
+"""Pictures that rows of a file name by their path beside that file."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from havengate.blobs import FolderReader
+from havengate.errors import DocumentError
+from schemas.table import TableSchema
+
+_LOOKED_AT = 1024
+
+
+class PicturesBeside:
+    """Reads the pictures of a Base64 table's rows from the folder of their file."""
+
+    def __init__(self, folder: Path, schema: TableSchema, max_bytes: int) -> None:
+        self._reader = FolderReader(folder)
+        self._names = schema.base64_fields
+        self._max_bytes = max_bytes
+
+    def fill(self, fields: dict[str, object]) -> dict[str, object]:
+        """The fields with a Base64 picture for each path. Raises DocumentError, PictureError."""
+        for name in self._names & fields.keys():
+            value = fields[name]
+            # A dot is in every file name with a suffix and never in Base64.
+            if isinstance(value, str) and "." in value[:_LOOKED_AT]:
+                fields = fields | {name: base64_picture(self._reader, value, self._max_bytes)}
+        return fields
+
+
+def base64_picture(reader: FolderReader, path: str, max_bytes: int) -> str:
+    """A file of the folder as Base64 text. Raises DocumentError, PictureError."""
+    data = reader.read(path, max_bytes)
+    if not data:
+        raise DocumentError("the picture is empty (0 bytes)")
+    return base64.b64encode(data).decode()

@@ -1,0 +1,87 @@
+"""A JSONL file of rows, one object with a push's fields in each line; it may be gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from engines.contract import TableSpec
+from havengate.errors import DocumentError, HavengateError
+from ingest.sources.base import Batch, Checkpoint, Record
+from ingest.sources.batching import batched
+from ingest.sources.beside import PicturesBeside
+from ingest.sources.file_identity import check_identity, identity, reading
+
+
+def open_text(path: Path) -> BinaryIO:
+    """The file's bytes, unpacked where its name ends in .gz; positions are those of the unpacked bytes."""
+    return cast("BinaryIO", gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb"))
+
+
+class JsonlSource:
+    """Lines of a JSONL file; for a Base64 table a picture may be named by a path beside the file instead.
+
+    ``max_picture`` bytes of such a picture, ``max_line`` of a line: a longer one is no record and is not kept in
+    memory.
+    """
+
+    def __init__(self, path: Path, table: TableSpec, *, max_picture: int, max_line: int) -> None:
+        self._path = path
+        self._max_line = max_line
+        self._pictures = PicturesBeside(path.parent, table.schema, max_picture)
+
+    @property
+    def name(self) -> str:
+        return str(self._path)
+
+    def count(self) -> int | None:
+        with reading(self._path), open_text(self._path) as file:
+            return sum(1 for _ in self._lines(file, 0))
+
+    def left_out(self) -> int:
+        return 0
+
+    def batches(self, after: Checkpoint | None, size: int) -> Iterator[Batch]:
+        return batched(self._records(after), size)
+
+    def _records(self, after: Checkpoint | None) -> Iterator[tuple[Record, Checkpoint]]:
+        same = check_identity(self._path, after) if after else identity(self._path)
+        offset, number = (int(str(after["offset"])), int(str(after["line"]))) if after else (0, 0)
+        with reading(self._path), open_text(self._path) as file:
+            file.seek(offset)
+            for number, line in self._lines(file, number):  # noqa: B020  it counts on
+                yield self._record(number, line), {**same, "offset": file.tell(), "line": number}
+
+    def _lines(self, file: BinaryIO, number: int) -> Iterator[tuple[int, bytes | None]]:
+        """Lines that are not blank with their numbers; None for one that is too long."""
+        while line := file.readline(self._max_line + 1):
+            number += 1
+            if len(line) > self._max_line:
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(self._max_line)
+                yield number, None
+            elif line.strip():
+                yield number, line
+
+    def _record(self, number: int, line: bytes | None) -> Record:
+        place = f"{self._path}:{number}"
+        try:
+            if line is None:
+                raise DocumentError(f"a line of more than {self._max_line} bytes")
+            return Record(place, self._pictures.fill(json_object(line)))
+        except HavengateError as error:
+            return Record(place, None, error.message)
+
+
+def json_object(line: bytes | str) -> dict[str, object]:
+    """Raises DocumentError for what is no JSON object."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DocumentError(f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise DocumentError("a line is one JSON object")
+    return value

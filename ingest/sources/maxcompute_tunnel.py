@@ -1,0 +1,213 @@
+"""One MaxCompute table over pyodps: its columns and partitions, and its rows in slices through the tunnel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import requests
+from odps import ODPS
+from odps.config import option_context
+from odps.errors import BaseODPSError, NoSuchObject, StreamTruncatedException
+from odps.tunnel import TableTunnel
+from odps.tunnel.retry import NoRetryPolicy, RetryPolicy, TunnelRetryHandler
+from odps.tunnel.tabletunnel import TableDownloadSession
+
+from havengate.errors import SourceAway, SourceError
+
+if TYPE_CHECKING:
+    from odps.models import Table
+
+    from havengate.settings import SourceSettings
+
+_PAUSES_S = (1.0, 4.0)
+_AGAIN = (308, 408, 429)
+_SLICE_ROWS = 4096
+_SLICE_BYTES = 32 << 20
+ResultT = TypeVar("ResultT")
+Cells = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``type`` as MaxCompute writes it, in lower case, such as ``array<float>``."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What tells a table or partition from a changed one: its number of rows and when they were last written."""
+
+    rows: int
+    modified: int
+
+
+class MaxComputeTable:
+    """``keys`` are an AccessKey's id and secret. Raises SourceError, or SourceAway where trying again may help.
+
+    ``pauses_s`` are seconds to wait before each further attempt at a call that failed for a passing reason.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        table: str,
+        settings: SourceSettings,
+        keys: tuple[str, str],
+        pauses_s: Sequence[float] = _PAUSES_S,
+    ) -> None:
+        self._name = f"maxcompute://{project}/{table}"
+        self._keys = keys
+        self._timeout_s = max(1, int(settings.timeout_s))
+        self._pauses_s = tuple(pauses_s)
+        self._session: tuple[str | None, TableDownloadSession] | None = None
+
+        def connect() -> Table:
+            # Given as endpoint, what pyodps makes links to its web pages with need not be asked for.
+            self._odps = ODPS(
+                *keys,
+                project=project,
+                endpoint=settings.maxcompute_endpoint,
+                tunnel_endpoint=settings.maxcompute_tunnel or None,
+                logview_host=settings.maxcompute_endpoint,
+                overwrite_global=False,
+            )
+            self._tunnel = TableTunnel(self._odps)
+            found = self._odps.get_table(table)
+            found.reload()
+            return found
+
+        self._table = self._tried(connect)
+        schema = self._table.table_schema
+        self.columns = tuple(Column(c.name, str(c.type).lower()) for c in schema.simple_columns)
+        self.partition_keys = tuple(key.name for key in schema.partitions)
+
+    def partitions(self, prefix: str = "") -> list[str]:
+        """Partitions as ``ds=20260101,region=cn`` in the order of their values, those that begin with ``prefix``."""
+
+        def values(spec: str) -> list[str]:
+            return [pair.partition("=")[2] for pair in spec.split(",")]
+
+        def listed() -> list[str]:
+            found = self._table.partitions.iterate_partitions(prefix or None)
+            return sorted((str(part.partition_spec).replace("'", "") for part in found), key=values)
+
+        return self._tried(listed)
+
+    def state(self, partition: str | None) -> State:
+        """Of the table, or of one partition of a table that has them; asks anew each time."""
+
+        def asked() -> State:
+            holder = self._table if partition is None else self._table.partitions[partition]
+            holder.reload()
+            return State(self._open(partition, fresh=True).count, int(holder.last_data_modified_time.timestamp()))
+
+        return self._tried(asked)
+
+    def read(self, partition: str | None, start: int, columns: Sequence[str]) -> list[Cells]:
+        """The next rows from number ``start`` on, some megabytes of them; empty after the last.
+
+        A cell is None, bytes for STRING, CHAR and VARCHAR too, or what pyodps makes of it.
+        """
+
+        def slice_() -> list[Cells]:
+            former, session = self._session, self._open(partition)
+            try:
+                return _rows(session, start, columns)
+            except (BaseODPSError, OSError):
+                self._session = None
+                if former is None or former[1] is not session:
+                    raise
+            # A session lives for a day, and whoever embeds may have taken longer.
+            return _rows(self._open(partition), start, columns)
+
+        return self._tried(slice_)
+
+    def _open(self, partition: str | None, *, fresh: bool = False) -> TableDownloadSession:
+        if self._session is None or self._session[0] != partition or fresh:
+            # pyodps' own way to a session waits for two minutes, or for ever, where nobody can cancel it.
+            table = self._tunnel._get_tunnel_table(self._table)  # noqa: SLF001
+            session = _Session(self._tunnel.tunnel_rest, table, partition, timeout=self._timeout_s)
+            self._session = (partition, session)
+        return self._session[1]
+
+    def _tried(self, call: Callable[[], ResultT]) -> ResultT:
+        for pause_s in self._pauses_s:
+            try:
+                return self._asked(call)
+            except SourceAway:
+                time.sleep(pause_s)
+        return self._asked(call)
+
+    def _asked(self, call: Callable[[], ResultT]) -> ResultT:
+        options = {
+            "retry_times": 0,
+            "connect_timeout": self._timeout_s,
+            "read_timeout": self._timeout_s,
+            "use_legacy_logview": True,
+            "tunnel.string_as_binary": True,
+            "tunnel.require_stream_footer": True,
+        }
+        with self._translated(), option_context() as local:
+            for name, value in options.items():
+                group, _, last = name.rpartition(".")
+                setattr(local.tunnel if group else local, last, value)
+            return call()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except NoSuchObject as error:
+            raise SourceError(f"{self._name}: {self._said(error)}") from None
+        except BaseODPSError as error:
+            status = error.status_code
+            passing = status is None or status >= 500 or status in _AGAIN  # noqa: PLR2004  HTTP's own
+            raise (SourceAway if passing else SourceError)(f"{self._name}: {self._said(error)}") from None
+        except (requests.RequestException, OSError) as error:
+            raise SourceAway(f"{self._name} does not answer: {type(error).__name__}") from None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise SourceError(f"{self._name}: an answer that pyodps cannot read ({type(error).__name__})") from None
+
+    def _said(self, error: BaseODPSError) -> str:
+        """The service's words in one line, without the keys, which it likes to repeat."""
+        text = " ".join(f"{error.code or ''} {error.args[0]}".split())
+        for key in self._keys:
+            text = text.replace(key, "********")
+        return text
+
+
+def _rows(session: TableDownloadSession, start: int, columns: Sequence[str]) -> list[Cells]:
+    rows: list[Cells] = []
+    size = 0
+    wanted = min(_SLICE_ROWS, session.count - start)
+    if wanted <= 0:
+        return []
+    with session.open_record_reader(start, wanted, columns=list(columns), append_partitions=False) as reader:
+        for record in reader:
+            cells = tuple(record.values)
+            rows.append(cells)
+            size += sum(len(cell) for cell in cells if isinstance(cell, (bytes, str)))
+            if size >= _SLICE_BYTES:
+                return rows
+    if len(rows) != wanted:
+        raise StreamTruncatedException(f"{len(rows)} of {wanted} rows came", len(rows))
+    return rows
+
+
+class _NoRetry(TunnelRetryHandler):  # type: ignore[misc]  # pyodps has no types
+    def get_retry_policy(self, _status: int | None) -> RetryPolicy:
+        return NoRetryPolicy()
+
+
+class _Session(TableDownloadSession):  # type: ignore[misc]  # pyodps has no types
+    __slots__ = ()
+
+    @property
+    def retry_handler(self) -> TunnelRetryHandler:
+        return _NoRetry()
