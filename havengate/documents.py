@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from engines.contract import Engine, TableSpec
 from havengate.codes import HaCode
-from havengate.errors import DocumentError, HavengateError, Moved, RequestError, is_passing
+from havengate.errors import DocumentError, HavengateError, Moved, RequestError
 from havengate.picture_rows import Draft, PictureRows
 from havengate.search import output_names, resolve_fields, unmoved
 from havengate.types import Row
@@ -42,13 +42,13 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the document at ``index`` was not written; ``passing``: the same document may go in later."""
+    """Why the document at ``index`` was not written; ``error`` where an error said so."""
 
     index: int
     pk: str | None
     code: HaCode
     message: str
-    passing: bool = False
+    error: HavengateError | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class Documents:
             try:
                 drafts.append(_draft(table, index, command))
             except HavengateError as error:
-                failures.append(Failure(index, _shown_key(table, command), error.code, error.message))
+                failures.append(Failure(index, _shown_key(table, command), error.code, error.message, error))
         return drafts, failures
 
     def _specs(self, table: TableSpec) -> Iterator[TableSpec]:
@@ -204,7 +204,7 @@ class Documents:
 
 
 def _failure(draft: Draft, error: HavengateError) -> Failure:
-    return Failure(draft.index, draft.pk, error.code, error.message, is_passing(error))
+    return Failure(draft.index, draft.pk, error.code, error.message, error)
 
 
 def brings_picture(table: TableSpec, command: Command) -> bool:

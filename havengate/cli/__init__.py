@@ -10,9 +10,10 @@ import click
 
 from havengate.cli.changes import changes
 from havengate.cli.common import printable
-from havengate.cli.data import ingest, schema, table
+from havengate.cli.data import schema, table
 from havengate.cli.embed import embed
 from havengate.cli.generations import change, generations, rollback
+from havengate.cli.ingest import ingest
 from havengate.cli.jobs import job
 from havengate.cli.models import models
 from havengate.cli.parse import parse

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -136,39 +135,4 @@ def check(file: Path) -> None:
     errors = sum(finding.level == "error" for finding in findings)
     click.echo(f"{errors} errors, {len(findings) - errors} warnings")
     if errors:
-        raise click.exceptions.Exit(1)
-
-
-@click.command()
-@click.argument("name", metavar="TABLE")
-@click.argument("source", type=click.Path(path_type=Path))
-def ingest(name: str, source: Path) -> None:
-    """Read a folder of pictures (files by suffix), or a JSONL file of rows, into a table.
-
-    Bad items are reported on stderr and the rest goes in. Exit code: 0 all in, 1 some rejected, 2 not run.
-
-    Example: havengate ingest shoes ./photos
-    """
-    from tqdm import tqdm
-
-    from havengate.cli.common import open_folder, printable
-    from ingest.files import open_source
-    from ingest.load import load
-
-    with open_folder() as services:
-        spec = services.engine.table(name)
-        opened = open_source(source, spec, services.settings.limits.picture_bytes)
-        with tqdm(total=opened.count, unit="rows", desc=name) as bar:
-            report = load(
-                services.documents,
-                spec,
-                opened.items,
-                limits=services.settings.push,
-                reject=lambda place, reason: tqdm.write(printable(f"rejected {place}: {reason}"), file=sys.stderr),
-                progress=bar.update,
-            )
-    click.echo(f"{report.written} rows in, {report.rejected} rejected")
-    if opened.left_out:
-        click.echo(f"{opened.left_out} other files left out (no picture's suffix)", err=True)
-    if report.rejected:
         raise click.exceptions.Exit(1)

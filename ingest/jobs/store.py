@@ -81,6 +81,12 @@ class JobStore:
             )
             return [Reject(*row) for row in rows]
 
+    def last_reject(self, job_id: int) -> int:
+        """The id of the newest one, or 0."""
+        with self._database.reading() as file:
+            (last,) = file.execute("SELECT COALESCE(MAX(id), 0) FROM rejects WHERE job = ?", (job_id,)).fetchone()
+            return int(last)
+
     def is_held(self, job_id: int) -> bool:
         """Whether somebody who is alive runs it."""
         # Looking takes the lease for a moment; within a transaction nobody else wants it then.
@@ -262,7 +268,8 @@ def counted(counts: Counts) -> dict[str, object]:
 
 
 def _text(value: Mapping[str, object]) -> str:
-    return json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
+    # ASCII, because names of files that are not UTF-8 are in it, too.
+    return json.dumps(dict(value), allow_nan=False)
 
 
 def _for(job_id: int, values: Iterable[tuple[str | None, ...]]) -> Iterator[tuple[object, ...]]:

@@ -190,10 +190,10 @@ class RefusingEngine:
     def __getattr__(self, name):
         return getattr(self._engine, name)
 
-    def upsert(self, table, rows):
+    def upsert(self, table, rows, *, generation=None):
         if any(row.pk == self._key for row in rows):
             raise self._error
-        self._engine.upsert(table, rows)
+        self._engine.upsert(table, rows, generation=generation)
 
 
 @pytest.mark.parametrize(

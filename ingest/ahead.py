@@ -1,0 +1,49 @@
+"""Batches read ahead of their use and prepared in threads, given out in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Generator, Iterator
+
+BatchT = TypeVar("BatchT")
+ReadyT = TypeVar("ReadyT")
+
+_LOOK_S = 1.0
+_LEAVE_S = 5.0
+
+
+def in_order(
+    batches: Iterator[BatchT], prepare: Callable[[BatchT], ReadyT], workers: int, leaving: threading.Event
+) -> Generator[ReadyT | None]:
+    """What ``prepare`` makes of each batch, in order; None about every second in which nothing is ready.
+
+    One thread reads, ``workers`` prepare, and at most twice as many batches are out. An error of either comes when
+    all before it has been given out. Whoever closes the generator early sets ``leaving`` by it, so that what is under
+    way can be short; it is waited for a few seconds only.
+    """
+    reader, pool = ThreadPoolExecutor(1, "ingest-read"), ThreadPoolExecutor(workers, "ingest-prepare")
+    ahead: deque[Future[Any]] = deque()
+    reading: Future[BatchT | None] | None = reader.submit(next, batches, None)
+    try:
+        while reading or ahead:
+            expected = reading if reading and len(ahead) < 2 * workers else None
+            wait([each for each in (expected, *list(ahead)[:1]) if each], _LOOK_S, FIRST_COMPLETED)
+            if expected and expected.done():
+                reading = None
+                if expected.exception():
+                    ahead.append(expected)
+                elif (batch := expected.result()) is not None:
+                    ahead.append(pool.submit(prepare, batch))
+                    reading = reader.submit(next, batches, None)
+            else:
+                yield ahead.popleft().result() if ahead and ahead[0].done() else None
+    finally:
+        leaving.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        reader.shutdown(wait=False, cancel_futures=True)
+        wait([*ahead, *([reading] if reading else [])], _LEAVE_S)
