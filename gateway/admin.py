@@ -15,7 +15,7 @@ from gateway.auth import caller, needs
 from gateway.bodies import decode_json, read_body
 from gateway.errors import json_response, log_if_ours, status_body
 from gateway.slots import without_slot
-from havengate.errors import HavengateError, RequestError
+from havengate.errors import HavengateError, RequestError, SettingsError
 from schemas.vendor import VendorSchema
 
 if TYPE_CHECKING:
@@ -159,7 +159,9 @@ def refuse_browsers() -> Response | None:
 def refused(error: HavengateError) -> Response:
     log_if_ours(error)
     entry = {"code": int(error.code), "name": error.name, "type": type(error).__name__, "message": error.message}
-    return json_response({"errors": [entry], "request_id": g.request_id}, error.http_status)
+    # A setting that is wrong is this server's fault only where its own are read.
+    status = 400 if isinstance(error, SettingsError) else error.http_status
+    return json_response({"errors": [entry], "request_id": g.request_id}, status)
 
 
 def read_json(form: type[Model]) -> Model:

@@ -22,8 +22,8 @@ _REJECTS = 1000
 def job() -> None:
     """Look at jobs (ingest, rebuild, rollback), stop them, and let them go on.
 
-    A job runs in `havengate serve`, in `havengate worker`, or in the command that began it. Whatever ends it, it goes on
-    from its checkpoint: the server or worker takes it up by itself, and so does the same command again.
+    A job runs in `havengate serve`, in `havengate worker`, or in the command that began it. Whatever ends it, it goes
+    on from its checkpoint: a server or worker takes it up by itself, and so does the same command again.
 
     Example: havengate job list
     """

@@ -120,7 +120,9 @@ def _of(table: str) -> str:
     return f"/admin/tables/{quote(table, safe='')}"
 
 
-def _answer(server: Server, method: str, target: str, body: Json | None, timeout_s: float | None, by: str = "") -> Json:
+def _answer(
+    server: Server, method: str, target: str, *, timeout_s: float | None, body: Json | None = None, by: str = ""
+) -> Json:
     """Straight to the server, whatever proxies the environment names."""
     where = urlsplit(server.url)
     headers = {"Authorization": f"Bearer {server.token}", "X-Havengate-By": quote(by)}

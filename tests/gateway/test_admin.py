@@ -1,0 +1,233 @@
+"""/admin and /changes: who may, what comes back, what is refused; every change is recorded with who made it."""
+
+import json
+from base64 import b64encode
+
+import pytest
+from support import open_colour_services
+
+from gateway.app import create_app
+from gateway.auth import hash_password
+from ingest.administration import open_administration
+from schemas.templates import template
+
+TOKEN = "a-token-of-this-start"
+PASSWORD = "open sesame"
+USERS = ",".join(f"{role}er:{role}:{hash_password(PASSWORD)}" for role in ("read", "write", "admin"))
+SECRET = "hush-hush-hush"
+SCHEMA = template(
+    "base64",
+    extra_fields=(
+        {"field_name": "note", "field_type": "STRING", "user_defined_param": {"oss_secret": SECRET, "uid": "1"}},
+    ),
+).to_json()
+
+
+def basic(name):
+    return "Basic " + b64encode(f"{name}:{PASSWORD}".encode()).decode()
+
+
+class Caller:
+    """Asks /admin with one set of credentials."""
+
+    def __init__(self, app, authorization=None, **headers):
+        self._client = app.test_client()
+        self._headers = ({"Authorization": authorization} if authorization else {}) | headers
+
+    def __call__(self, method, path, body=None, **headers):
+        return self._client.open(path, method=method, json=body, headers=self._headers | headers)
+
+
+@pytest.fixture
+def services(settings, model):
+    """Real ones, instead of this folder's fakes."""
+    opened = open_colour_services(settings, model)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def administration(services):
+    opened = open_administration(services, "server")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def app(services, administration):
+    return create_app(services, administration, TOKEN)
+
+
+@pytest.fixture
+def guarded(services, administration, with_settings):
+    return create_app(with_settings(auth={"users": USERS}), administration, TOKEN)
+
+
+@pytest.fixture
+def owner(app):
+    return Caller(app, f"Bearer {TOKEN}", **{"X-Havengate-By": "ada"})
+
+
+def test_a_table_comes_is_changed_and_goes_and_the_history_says_who(owner):
+    made = owner("POST", "/admin/tables", {"name": "shoes", "schema": SCHEMA, "settings": {"text": "plain"}})
+    assert (made.status_code, made.json) == (201, {"table": "shoes", "key": "id", "vector_indexes": ["vector"]})
+    (listed,) = owner("GET", "/admin/tables").json["tables"]
+    assert (listed["table"], listed["rows"], listed["vectors"]) == ("shoes", 0, {"vector": 0})
+    shown = owner("GET", "/admin/tables/shoes").json
+    assert (shown["settings"]["text"], shown["stats"]["rows"]) == ("plain", 0)
+    assert [each["name"] for each in owner("GET", "/admin/tables/shoes/generations").json["generations"]] == ["g1"]
+    body = {"settings": {"strict": True, "source": "oss://bucket/shoes"}}
+    assert owner("PATCH", "/admin/tables/shoes", body).json["strict"] is True
+    assert owner("DELETE", "/admin/tables/shoes").json == {"table": "shoes", "cancelled": []}
+    assert owner("GET", "/admin/tables").json == {"tables": []}
+    changes = owner("GET", "/changes").json["changes"]
+    assert [(entry["what"], entry["table"], entry["by"], entry["version"]) for entry in changes] == [
+        ("table created", "shoes", "cli:ada", 1),
+        ("source", "shoes", "cli:ada", 1),
+        ("settings", "shoes", "cli:ada", 1),
+        ("table dropped", "shoes", "cli:ada", 1),
+    ]
+    assert changes[2]["detail"]["changes"] == ["strict: False becomes True"]
+
+
+def test_no_answer_and_no_file_but_the_tables_own_holds_a_secret(owner, administration, settings):
+    said = owner("POST", "/admin/tables", {"name": "shoes", "schema": SCHEMA}).text
+    for path in ("/admin/tables", "/admin/tables/shoes", "/changes", "/admin/jobs"):
+        said += owner("GET", path).text
+    assert SECRET not in said
+    assert TOKEN not in said
+    administration.close()
+    files = [path for path in settings.data_dir.rglob("*") if path.is_file() and "tables" not in path.parts]
+    assert any(path.name == "jobs.sqlite" for path in files)
+    assert not [path for path in files if SECRET.encode() in path.read_bytes()]
+
+
+def test_jobs_are_made_shown_and_stopped(owner, photos):
+    made = owner("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "params": {"source": "/pictures"}})
+    assert (made.status_code, made.json["state"], made.json["by"]) == (202, "queued", "cli:ada")
+    number = made.json["id"]
+    assert [job["id"] for job in owner("GET", "/admin/jobs?table=photos&state=queued").json["jobs"]] == [number]
+    assert owner("GET", "/admin/jobs?state=running").json["jobs"] == []
+    assert "checkpoint" not in owner("GET", f"/admin/jobs/{number}").json
+    assert owner("GET", f"/admin/jobs/{number}/rejects").json == {"rejects": []}
+    for what, state in (("pause", "paused"), ("resume", "queued"), ("cancel", "cancelled")):
+        assert owner("POST", f"/admin/jobs/{number}/{what}").json["state"] == state
+    again = owner("POST", f"/admin/jobs/{number}/retry")
+    assert again.status_code == 409
+    assert again.json["errors"][0]["type"] == "JobError"
+    asked = [entry["detail"].get("asked") for entry in owner("GET", "/changes").json["changes"]]
+    assert asked == ["pause", "resume", "cancel"]
+
+
+def test_a_dropped_tables_jobs_are_cancelled(owner, photos):
+    number = owner("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "params": {"source": "/x"}}).json["id"]
+    assert owner("DELETE", "/admin/tables/photos").json == {"table": "photos", "cancelled": [number]}
+    ended = owner("GET", f"/admin/jobs/{number}").json
+    assert (ended["state"], ended["message"]) == ("cancelled", "table photos was dropped")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "said"),
+    [
+        ("GET", "/admin/tables/nope", None, 404, "nope"),
+        ("DELETE", "/admin/tables/nope", None, 404, "nope"),
+        ("GET", "/admin/jobs/7", None, 404, "no job 7"),
+        ("GET", "/admin/jobs/7/rejects", None, 404, "no job 7"),
+        ("POST", "/admin/jobs/7/pause", None, 404, "no job 7"),
+        ("POST", "/admin/jobs/7/explode", None, 404, ""),
+        ("GET", "/admin/nope", None, 404, ""),
+        ("GET", "/admin/jobs?state=lost", None, 400, "state"),
+        ("GET", "/admin/jobs?limit=0", None, 400, "limit"),
+        ("GET", "/admin/jobs?page=2", None, 400, "page"),
+        ("GET", "/changes?since=nan", None, 400, "since"),
+        ("GET", "/changes?after=-1", None, 400, "after"),
+        ("POST", "/admin/tables", {"name": "photos", "schema": SCHEMA}, 409, "photos"),
+        ("POST", "/admin/tables", {"name": "a b", "schema": SCHEMA}, 400, "a b"),
+        ("POST", "/admin/tables", {"name": "t", "schema": {}}, 400, ""),
+        ("POST", "/admin/tables", {"name": "t", "schema": {"fields": 7}}, 400, "schema"),
+        ("POST", "/admin/tables", {"name": "t"}, 400, "schema"),
+        ("POST", "/admin/tables", [1], 400, "body"),
+        ("PATCH", "/admin/tables/photos", {"settings": {"nope": "1"}}, 400, "nope"),
+        ("POST", "/admin/jobs", {"kind": "explode", "table": "photos"}, 400, "explode"),
+        ("POST", "/admin/jobs", {"kind": "ingest", "table": "nope", "params": {"source": "/x"}}, 404, "nope"),
+    ],
+)
+def test_what_is_wrong_is_named(owner, photos, method, path, body, status, said):
+    answer = owner(method, path, body)
+    assert answer.status_code == status, answer.json
+    assert said in answer.text
+    assert SECRET not in answer.text
+
+
+def test_a_body_is_json_that_says_so(app):
+    ask = app.test_client()
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "text/plain"}
+    answer = ask.post("/admin/jobs", data=json.dumps({"kind": "ingest", "table": "t"}), headers=headers)
+    assert answer.status_code == 400
+    assert "application/json" in answer.text
+
+
+@pytest.mark.parametrize("header", [None, "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", basic("adminer")])
+def test_without_users_only_the_token_opens_admin(app, header):
+    answer = Caller(app, header)("GET", "/admin/tables")
+    assert (answer.status_code, answer.json["code"]) == (401, "401")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_server_without_a_token_opens_admin_to_nobody(services, administration):
+    app = create_app(services, administration)
+    assert [Caller(app, header)("GET", "/admin/tables").status_code for header in (None, "Bearer ")] == [401, 401]
+
+
+def test_without_users_the_history_is_open_as_searches_are(app):
+    assert Caller(app)("GET", "/changes").json == {"changes": []}
+
+
+@pytest.mark.parametrize(("name", "status"), [("reader", 403), ("writeer", 403), ("adminer", 200), ("nobody", 401)])
+@pytest.mark.parametrize("path", ["/admin/tables", "/changes"])
+def test_with_users_it_takes_an_admin(guarded, name, status, path):
+    assert Caller(guarded, basic(name))("GET", path).status_code == status
+
+
+def test_with_users_the_token_goes_on_opening_all(guarded):
+    for path in ("/admin/tables", "/changes", "/network/active"):
+        assert Caller(guarded, f"Bearer {TOKEN}")("GET", path).status_code == 200
+    assert Caller(guarded, "Bearer wrong")("GET", "/admin/tables").status_code == 401
+
+
+def test_an_admin_is_known_by_name_and_cannot_take_another(guarded):
+    ask = Caller(guarded, basic("adminer"), **{"X-Havengate-By": "ada"})
+    ask("POST", "/admin/tables", {"name": "shoes", "schema": SCHEMA})
+    (entry,) = ask("GET", "/changes").json["changes"]
+    assert entry["by"] == "adminer"
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "a%0Ab"])
+def test_a_name_that_is_none_is_not_taken(app, name):
+    ask = Caller(app, f"Bearer {TOKEN}", **{"X-Havengate-By": name})
+    ask("POST", "/admin/tables", {"name": "shoes", "schema": SCHEMA})
+    assert ask("GET", "/changes").json["changes"][0]["by"] == "cli:unknown"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:8000"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-origin"},
+    ],
+)
+def test_pages_in_browsers_are_refused_whatever_they_hold(owner, header):
+    for method, path, body in (("GET", "/admin/tables", None), ("GET", "/changes", None), ("DELETE", "/admin/tables/t", None)):
+        assert owner(method, path, body, **header).status_code == 403
+
+
+def test_a_push_is_in_the_history(guarded, photos):
+    push = [{"cmd": "delete", "fields": {"id": 1}}, {"cmd": "add", "fields": {"id": 2, "nope": 1}}]
+    for _ in range(2):
+        Caller(guarded, basic("writeer"))("POST", "/update/photos/actions/bulk", push)
+    (entry,) = Caller(guarded, basic("adminer"))("GET", "/changes?table=photos").json["changes"]
+    assert (entry["what"], entry["by"], entry["deleted"], entry["rejected"]) == ("push", "writeer", 1, 2)
+    assert entry["detail"] == {"pushes": 2}
