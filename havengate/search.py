@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from engines.contract import Engine, Explanation, PoolQuery, RowsQuery, TableSpec
+from engines.contract import Engine, Explanation, PoolQuery, RowsQuery, TableSpec, at
 from havengate.aggregate import aggregate
 from havengate.bind import bind
 from havengate.codes import HaCode
 from havengate.deadline import Clock, Deadline
 from havengate.distinct import distinct_rows
-from havengate.errors import ModelError, Moved, RequestError
+from havengate.errors import ModelError, Moved, RequestError, UnknownGeneration
 from havengate.images import decode_base64, decode_picture
 from havengate.pool import PageRow, combine, ordered, page, page_as_found
 from havengate.pool_queries import Questions, pool_query, questions, rows_query
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from embedding.service import EmbeddingService
     from havengate.blobs import BlobStore
     from havengate.settings import LimitSettings
-    from havengate.types import Vector
+    from havengate.types import Row, Vector
 
     QueryVectors = npt.NDArray[np.float32]
     """float32 [m, dimension]"""
@@ -53,6 +53,15 @@ ReadT = TypeVar("ReadT")
 _READS = 5
 NO_PICTURE = ""
 """Stands for the reference of a picture that is not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A plan as one generation of its table is asked: bound to its schema, its vectors made by its models."""
+
+    spec: TableSpec
+    asked: Questions
+    queries: Mapping[Leaf, Query]
 
 
 class Searcher:
@@ -80,33 +89,40 @@ class Searcher:
         EngineError, of which TimedOut for a plan that took longer than its ``timeout_s``.
         """
         deadline = Deadline.after(plan.timeout_s, self._clock)
-        spec = self._engine.table(plan.table)
-        plan = bind(plan, spec.schema, window=self._limits.window)
-        asked = questions(plan, spec.schema)
         timings: dict[str, float] = {}
-        with _timed(timings, "embed"):
-            queries = self._queries(asked, spec)
-        deadline.check("embed")
-        return unmoved(lambda: self._answer(asked, spec, queries, timings, deadline))
+        prepared: _Prepared | None = None
+
+        def read() -> SearchResult:
+            nonlocal prepared
+            spec = self._engine.table(plan.table)
+            if prepared is None or prepared.spec != spec:
+                # Vectors of one generation's model mean nothing in another.
+                prepared = self._prepared(plan, spec, timings)
+                deadline.check("embed")
+            return self._answer(prepared, timings, deadline)
+
+        return unmoved(read)
 
     def explain(self, plan: SearchPlan, *, profile: bool = False) -> list[Explanation]:
         """What the engine does for each pool of the plan. Raises as ``search`` does."""
-        spec = self._engine.table(plan.table)
-        asked = questions(bind(plan, spec.schema, window=self._limits.window), spec.schema)
-        queries = self._queries(asked, spec).values()
-        return [self._engine.explain(spec.name, query, profile=profile) for query in queries]
 
-    def _answer(
-        self,
-        asked: Questions,
-        spec: TableSpec,
-        queries: Mapping[Leaf, Query],
-        timings: dict[str, float],
-        deadline: Deadline,
-    ) -> SearchResult:
+        def read() -> list[Explanation]:
+            spec = self._engine.table(plan.table)
+            queries = self._prepared(plan, spec, {}).queries.values()
+            return [self._engine.explain(spec.name, query, profile=profile) for query in queries]
+
+        return unmoved(read)
+
+    def _prepared(self, plan: SearchPlan, spec: TableSpec, timings: dict[str, float]) -> _Prepared:
+        asked = questions(bind(plan, spec.schema, window=self._limits.window), spec.schema)
+        with _timed(timings, "embed"):
+            return _Prepared(spec, asked, self._queries(asked, spec))
+
+    def _answer(self, prepared: _Prepared, timings: dict[str, float], deadline: Deadline) -> SearchResult:
+        asked, spec = prepared.asked, prepared.spec
         pools: dict[Leaf, Pool] = {}
         with _timed(timings, "engine"):
-            for leaf, query in queries.items():
+            for leaf, query in prepared.queries.items():
                 pools[leaf] = self._pool(replace(query, deadline_s=deadline.left), spec)
                 deadline.check("engine")
         with _timed(timings, "pool"):
@@ -122,12 +138,13 @@ class Searcher:
         """What to ask the engine for every leaf; a term that gives several leaves is embedded once."""
         terms = {id(leaf.term): leaf.term for leaf in asked.vector_leaves}
         vectors = {key: self._vectors(term, spec) for key, term in terms.items()}
-        return {
+        queries: dict[Leaf, Query] = {
             leaf: pool_query(asked, leaf, vectors[id(leaf.term)])
             if isinstance(leaf, Nearest)
             else rows_query(asked, leaf, most=self._limits.rows)
             for leaf in asked.leaves
         }
+        return {leaf: replace(query, generation=spec.expects) for leaf, query in queries.items()}
 
     def _pool(self, query: Query, spec: TableSpec) -> Pool:
         if isinstance(query, PoolQuery):
@@ -179,7 +196,7 @@ class Searcher:
     def _stored_vector(self, pk: str, term: VectorTerm, spec: TableSpec) -> QueryVectors:
         field = spec.schema.vector_indexes[term.index].field
         key = canonical_key(spec.schema, pk)
-        row = self._engine.fetch(spec.name, [key], [field]).get(key)
+        row = self._stored(spec, [key], [field]).get(key)
         if row is None or field not in row.vectors:
             raise RequestError(f"no row {pk!r} with a vector", code=HaCode.QUERY_INVALID, span=term.span)
         return row.vectors[field]
@@ -206,13 +223,22 @@ class Searcher:
         vector_fields = [name for name in names if name in spec.schema.vector_fields]
         if not vector_fields:
             return {}
-        stored = self._engine.fetch(spec.name, [row.pk for row in rows], vector_fields)
+        stored = self._stored(spec, [row.pk for row in rows], vector_fields)
         if any(row.pk not in stored or stored[row.pk].fields != row.fields for row in rows):
             raise Moved(f"rows of table {spec.name!r} change faster than they can be read")
         # In one order, whatever an engine's own is.
         return {
             pk: {name: row.vectors[name] for name in vector_fields if name in row.vectors} for pk, row in stored.items()
         }
+
+    def _stored(self, spec: TableSpec, pks: list[str], vector_fields: list[str]) -> dict[str, Row]:
+        """Rows of the very generation that the plan was bound to. Raises Moved where it is gone."""
+        try:
+            return self._engine.fetch(
+                at(spec.table, spec.generation) if spec.generation else spec.name, pks, vector_fields
+            )
+        except UnknownGeneration as error:
+            raise Moved(f"table {spec.table!r} was rebuilt while it was read") from error
 
 
 def check_fingerprint(spec: TableSpec, index: str, embedding: EmbeddingService) -> None:
@@ -224,8 +250,8 @@ def check_fingerprint(spec: TableSpec, index: str, embedding: EmbeddingService) 
     now = embedding.fingerprint(model)
     if now.space != recorded.space:
         raise ModelError(
-            f"index {index!r} of table {spec.name!r} was built with {recorded.space}, "
-            f"model {model!r} is now {now.space}: the table has to be built again"
+            f"index {index!r} of table {spec.table!r} was built with {recorded.space}, model {model!r} is now "
+            f"{now.space}: the table has to be built again (havengate table rebuild {spec.table})"
         )
 
 
@@ -244,7 +270,7 @@ def resolve_fields(
     for name in spec.schema.base64_fields & resolved.keys():
         key = str(resolved.pop(name))
         if key != NO_PICTURE:
-            resolved[name] = blobs.get(spec.name, key).decode()
+            resolved[name] = blobs.get(spec.table, key).decode()
     return resolved
 
 

@@ -18,6 +18,11 @@ Opener = Callable[[Path], Engine]
 ENGINES = ("embedded", "opensearch")
 
 
+def prefix_of(folder: Path) -> str:
+    """A folder of the test is a prefix of the cluster."""
+    return f"test-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}-"
+
+
 @pytest.fixture(params=ENGINES)
 def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
     """Opens an engine over an empty folder, or over the one it left behind."""
@@ -28,8 +33,7 @@ def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
     prefixes = set()
 
     def open_engine(folder: Path) -> Engine:
-        # A folder of the test is a prefix of the cluster.
-        prefix = f"test-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}-"
+        prefix = prefix_of(folder)
         prefixes.add(prefix)
         return OpenSearchEngine.open(EngineSettings(kind="opensearch", hosts=url, index_prefix=prefix, timeout_s=60))
 
@@ -38,6 +42,15 @@ def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
         with OpenSearchEngine.open(EngineSettings(hosts=url, index_prefix=prefix)) as engine:
             for name in engine.table_names():
                 engine.drop_table(name)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, opener: Opener) -> Callable[[Path], list[str]]:  # noqa: ARG001  its engine
+    """Where another process finds the engine of a folder, as arguments of a child."""
+    if request.node.callspec.params["opener"] == "embedded":
+        return lambda folder: ["embedded", str(folder)]
+    url = request.getfixturevalue("opensearch_url")
+    return lambda folder: ["opensearch", url, prefix_of(folder)]
 
 
 @pytest.fixture

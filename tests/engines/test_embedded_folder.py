@@ -151,7 +151,7 @@ def test_a_full_disk_writes_nothing_and_says_what_to_do(tmp_path):
     with EmbeddedEngine.open(tmp_path) as engine:
         engine.create_table(make_spec())
         engine.upsert("t", [make_row(1, (1, 1), s="kept")])
-        connection = engine._table("t").store._writer
+        connection = engine._tables.table("t").store._writer
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(EngineError, match="disk is full; free some space"):
@@ -217,6 +217,7 @@ def test_a_failure_after_the_commit_is_healed_from_the_truth(tmp_path, monkeypat
     with EmbeddedEngine.open(tmp_path) as engine:
         engine.create_table(make_spec())
         engine.upsert("t", [make_row(1, (1, 1), s="old")])
+        engine.pool("t", query((0, 0)))  # in memory from now on
         with monkeypatch.context() as patch:
             patch.setattr("engines.embedded.memory.TableMemory.append", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):

@@ -19,6 +19,7 @@ def engine(tmp_path):
     schema = make_schema(indexes=(("vector", 2, "SquaredEuclidean"), ("other", 2, "SquaredEuclidean")))
     with EmbeddedEngine.open(tmp_path) as engine:
         engine.create_table(make_spec(schema=schema))
+        engine.pool("t", query((0, 0)))  # in memory from now on
         yield engine
 
 
@@ -30,16 +31,16 @@ def rewrite(engine, version):
 def until_compacted(engine):
     """The last version written before and while memory shrank, and what a reader held until then."""
     for version in range(30):
-        snapshot = engine._table("t").snapshot
+        snapshot = engine._tables.table("t").snapshot
         rewrite(engine, version)
-        if engine._table("t").snapshot.slots < snapshot.slots:
+        if engine._tables.table("t").snapshot.slots < snapshot.slots:
             return version, snapshot
-    pytest.fail(f"{engine._table('t').snapshot.slots} slots for {ROWS} rows")
+    pytest.fail(f"{snapshot.slots} slots for {ROWS} rows")
 
 
 def test_rows_keep_their_vectors_and_their_lack_of_one(engine):
     version, _ = until_compacted(engine)
-    assert engine._table("t").snapshot.slots == ROWS
+    assert engine._tables.table("t").snapshot.slots == ROWS
     pool = engine.pool("t", query((0, version), n=ROWS))
     with_vector = [key for key in range(ROWS) if key % 3]
     assert keys(pool) == [str(key) for key in with_vector]
@@ -67,7 +68,7 @@ def test_rows_replaced_for_ever_take_bounded_memory(engine):
     most = 0
     for version in range(40):
         rewrite(engine, version)
-        column = engine._table("t").snapshot.vectors["vector_field"]
+        column = engine._tables.table("t").snapshot.vectors["vector_field"]
         most = max(most, len(column.matrix), len(column.matrix.base))
     assert most < 20 * ROWS
 
@@ -75,5 +76,5 @@ def test_rows_replaced_for_ever_take_bounded_memory(engine):
 def test_deleted_rows_leave_memory(engine):
     engine.upsert("t", [make_row(key, (key, 0)) for key in range(2000)])
     engine.delete("t", [str(key) for key in range(1900)])
-    assert engine._table("t").snapshot.slots == 100
+    assert engine._tables.table("t").snapshot.slots == 100
     assert keys(engine.pool("t", query((0, 0), n=2))) == ["1900", "1901"]
