@@ -54,6 +54,9 @@ class BlobStore(Protocol):
     def delete(self, table: str, keys: Iterable[str]) -> None:
         """Keys that are not there are passed over."""
 
+    def keys(self, table: str, prefix: str) -> list[str]:
+        """The keys of a table that begin with these two hex digits, so that nobody needs to hold all of them."""
+
     def writing(self, table: str) -> AbstractContextManager[None]:
         """Holds off everybody else who writes rows of the table that name blobs, in this process or another.
 
@@ -190,6 +193,15 @@ class FolderBlobStore:
                 file.unlink(missing_ok=True)
         except OSError as error:
             raise EngineError(f"the blob store cannot remove blobs of table {table!r}: {error}") from error
+
+    def keys(self, table: str, prefix: str) -> list[str]:
+        folder = self._folder(table) / prefix
+        try:
+            return sorted(file.name for file in folder.iterdir() if _KEY.fullmatch(file.name))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise EngineError(f"the blob store cannot list blobs of table {table!r}: {error}") from error
 
     @contextmanager
     def writing(self, table: str) -> Iterator[None]:

@@ -62,7 +62,7 @@ def wire(settings: Settings, engine: Engine, embedding: EmbeddingService, blobs:
         settings=settings,
         engine=engine,
         embedding=embedding,
-        tables=Tables(engine, embedding, blobs, settings.default_table, settings.engine.keep_generations),
+        tables=Tables(engine, embedding, blobs, settings.default_table),
         searcher=Searcher(engine, embedding, blobs, settings.limits),
         documents=Documents(engine, embedding, blobs, readers, settings),
         readers=readers,

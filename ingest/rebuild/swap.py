@@ -1,0 +1,108 @@
+"""The moment in which another generation takes a table's place, and what goes after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from engines.contract import RowsQuery, at
+from havengate.errors import JobError, UnknownGeneration
+from havengate.types import Field, In, Literal
+from ingest.rebuild.record import Swap
+
+if TYPE_CHECKING:
+    from engines.contract import Engine
+    from havengate.blobs import BlobStore
+    from ingest.rebuild.work import Work
+
+_KEYS_PER_QUERY = 500
+
+
+def current(engine: Engine, table: str) -> str:
+    """The name of the table's generation that is in use."""
+    return next(each.name for each in engine.generations(table) if each.current)
+
+
+def previous(engine: Engine, table: str) -> str:
+    """The newest kept generation that is older than the current one, else the newest that is kept.
+
+    Raises UnknownGeneration where no other is kept.
+    """
+    listed = [each.name for each in engine.generations(table) if not each.building]
+    used = current(engine, table)
+    older = listed[: listed.index(used)] or [name for name in listed if name != used]
+    if not older:
+        raise UnknownGeneration(f"table {table!r} has no generation but {used}")
+    return older[-1]
+
+
+def swap(work: Work, *, same_rows: bool) -> None:
+    """The generation that was filled becomes the table's; whoever is killed on the way finds the former one in use.
+
+    ``same_rows``: both are to have as many. Raises JobError where they have not, where too many rows lack something,
+    or where another generation took the table's place meanwhile; nothing has changed then.
+    """
+    work.control.save(phase="swap", done=0, total=1)
+
+    def last() -> None:
+        if (used := current(work.engine, work.table)) != work.former:
+            raise JobError(
+                f"table {work.table!r} is generation {used} by now, not {work.former}; cancel job {work.job.id}"
+            )
+        work.replay_rest()
+        work.require_whole()
+        rows = [work.engine.stats(address).rows for address in (work.source, work.target)]
+        if same_rows and rows[0] != rows[1]:
+            raise JobError(f"{work.target} has {rows[1]} rows and {work.source} {rows[0]}: nothing has changed")
+        work.tell(rows={work.former: rows[0], work.generation: rows[1]})
+        # Before the first write of the new one, so that a rollback misses none.
+        mark = work.engine.mark(work.target)
+        work.record.swapping(work.table, work.job.id, Swap(work.former, work.generation, mark))
+
+    work.engine.use_generation(work.table, work.generation, last)
+
+
+def drop_old(work: Work) -> list[str]:
+    """Keeps as many older generations as the settings say, the one that was in use first; returns those that went."""
+    listed = work.engine.generations(work.table)
+    older = [each.name for each in reversed(listed) if not each.current and not each.building]
+    # What was in use until now is what a rollback is for, whatever its number.
+    older.sort(key=lambda generation: generation != work.former)
+    gone = older[work.services.settings.engine.keep_generations :]
+    for generation in gone:
+        work.engine.drop_generation(work.table, generation)
+    return gone
+
+
+def drop_pictures(engine: Engine, blobs: BlobStore, table: str) -> int:
+    """Deletes pushed pictures that no row of any generation holds; returns how many.
+
+    While a table has several generations its writers leave them. Memory holds a 256th of the keys at a time.
+    """
+    addresses = [at(table, each.name) for each in engine.generations(table)]
+    fields = {address: sorted(engine.table(address).schema.base64_fields) for address in addresses}
+    gone = 0
+    for part in _parts(blobs, table):
+        # Between finding that no row names a blob and deleting it, none may begin to.
+        with blobs.writing(table):
+            unheld = set(part)
+            for address, names in fields.items():
+                for name in names:
+                    unheld -= _held(engine, address, name, unheld)
+            blobs.delete(table, unheld)
+        gone += len(unheld)
+    return gone
+
+
+def _held(engine: Engine, address: str, field: str, keys: set[str]) -> set[str]:
+    if not keys:
+        return set()
+    query = RowsQuery(In(Field(field), tuple(Literal(key) for key in sorted(keys))), (field,))
+    return set(engine.rows(address, query).frame[field].to_list())
+
+
+def _parts(blobs: BlobStore, table: str) -> Iterator[list[str]]:
+    for shard in range(256):
+        keys = blobs.keys(table, f"{shard:02x}")
+        for start in range(0, len(keys), _KEYS_PER_QUERY):
+            yield keys[start : start + _KEYS_PER_QUERY]
