@@ -8,6 +8,10 @@ from engines.opensearch.documents import row_source
 from engines.opensearch.dsl import Clause, exists
 from engines.opensearch.filters import compile_filter
 from engines.opensearch.order import order
+from engines.opensearch.tokens import keyword
+from engines.values import key_value
+from havengate.codes import HaCode
+from havengate.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +21,11 @@ if TYPE_CHECKING:
     from schemas.table import TableSchema, VectorIndex
 
 Body = dict[str, Any]
+
+_PAGE_BYTES = 4 << 20
+_ROW_BYTES = 1_000
+_NUMBER_BYTES = 6
+_MOST_ROWS = 500
 
 
 def matching(schema: TableSchema, query: RowsQuery, size: int, *, after: Sequence[Any] | None = None) -> Body:
@@ -51,6 +60,31 @@ def by_sources(schema: TableSchema, field: str, hashes: Sequence[str]) -> Body:
         "_source": row_source([field]),
         "track_total_hits": False,
     }
+
+
+def in_order(schema: TableSchema, after: str | None, size: int) -> Body:
+    """The next whole rows behind a key. Raises RequestError for what is no key of the table."""
+    return {
+        "query": {"match_all": {}},
+        "sort": [{f"fields.{schema.primary_key}": "asc"}],
+        "size": size,
+        "_source": row_source(schema.vector_fields),
+        "track_total_hits": False,
+        **({} if after is None else {"search_after": [_place(schema, after)]}),
+    }
+
+
+def page_size(schema: TableSchema) -> int:
+    """How many whole rows are asked for at once: their vectors are to stay below four megabytes."""
+    width = sum(index.dimension for index in schema.vector_indexes.values()) * _NUMBER_BYTES + _ROW_BYTES
+    return max(1, min(_MOST_ROWS, _PAGE_BYTES // width))
+
+
+def _place(schema: TableSchema, pk: str) -> str | int:
+    key = key_value(schema, pk)
+    if key is None:
+        raise RequestError(f"{pk!r} is no key of the table", code=HaCode.QUERY_INVALID)
+    return keyword(key) if isinstance(key, str) else key
 
 
 def statistics(schema: TableSchema) -> Body:

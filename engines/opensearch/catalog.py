@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from opensearchpy import exceptions
 
 from engines.checks import is_table_name, require_table_name
+from engines.contract import at, generation_of, table_of
 from engines.opensearch.checkup import blocks, faults
 from engines.opensearch.mapping import index_body, mappings, meta
-from engines.opensearch.names import Names
+from engines.opensearch.names import FIRST_GENERATION, Names
 from engines.opensearch.stored import Stored
-from havengate.errors import Busy, TableExists, UnfitTable, UnknownTable
+from havengate.errors import Busy, TableExists, UnfitTable, UnknownGeneration, UnknownTable
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -32,8 +33,8 @@ _SHOWN = 3
 class Catalog:
     """Remembers names and specifications for two seconds: other gateways may change them.
 
-    A specification is remembered with its generation, and calls address that: what was written for one schema never
-    meets another.
+    A specification is remembered with the address of its generation, which ends with every change of what it stands
+    for: what was made for one schema never meets another, and who remembers too much is turned away and looks again.
     """
 
     def __init__(self, client: OpenSearch, settings: EngineSettings) -> None:
@@ -63,7 +64,7 @@ class Catalog:
         return sorted(name for alias in aliases if (name := self.all_names.table(alias)) is not None)
 
     def opened(self, name: str) -> Stored:
-        """The current generation. Raises UnknownTable."""
+        """The generation that a name or an address means. Raises UnknownTable, UnknownGeneration."""
         read, stored = self._known.get(name, (0.0, None))
         if stored is None or time.monotonic() - read > FRESH_S:
             changes, asked = self._changes, time.monotonic()
@@ -73,7 +74,7 @@ class Catalog:
         return stored
 
     def moved(self, name: str, opened: Stored) -> bool:
-        """Whether another generation or table took this one's place. Raises UnknownTable where it was dropped."""
+        """Whether the address is no longer the one that was opened. Raises UnknownTable, UnknownGeneration."""
         for pause in (0.0, _DROP_S):
             # Shards close a moment before the cluster says that their index is gone.
             time.sleep(pause)
@@ -83,8 +84,12 @@ class Catalog:
         return False
 
     def forget(self, name: str) -> None:
+        """All that is remembered of a table, and of the one in an address."""
+        table = table_of(name)
         self._changes += 1
-        self._known.pop(name, None)
+        for known in list(self._known):
+            if table_of(known) == table:
+                self._known.pop(known, None)
         self._listed = None
 
     def create(self, spec: TableSpec) -> None:
@@ -93,17 +98,20 @@ class Catalog:
         alias = self.all_names.alias(spec.name)
         if self._client.indices.exists_alias(name=alias):
             raise TableExists(f"table {spec.name!r} exists")
-        index, own = self.all_names.index(spec.name), self.all_names.first_alias(spec.name, uuid.uuid4().hex)
-        body = index_body(spec, alias, self._settings)
-        body["aliases"][own] = {}
-        try:
-            if not self.make_index(index, body, own):
-                raise TableExists(f"table {spec.name!r} exists")
-        finally:
-            self.forget(spec.name)
+        if not self.make_generation(spec, FIRST_GENERATION, alias):
+            raise TableExists(f"table {spec.name!r} exists")
 
-    def make_index(self, index: str, body: Mapping[str, Any], own: str) -> bool:
-        """False where the index was there. ``own`` is an alias in the body that no other request has."""
+    def make_generation(self, spec: TableSpec, number: int, sign: str) -> bool:
+        """False where there is one of that number. ``sign`` is the alias that says what it is for."""
+        index = self.all_names.index(spec.table, number)
+        own = self.all_names.new_address(spec.table, f"g{number}", uuid.uuid4().hex)
+        try:
+            return self._make_index(index, index_body(spec, (sign, own), self._settings), own)
+        finally:
+            self.forget(spec.table)
+
+    def _make_index(self, index: str, body: Mapping[str, Any], own: str) -> bool:
+        """``own`` is an alias in the body that no other request has."""
         try:
             self._client.indices.create(index=index, body=body)
         except exceptions.RequestError as error:
@@ -114,11 +122,16 @@ class Catalog:
         return True
 
     def drop(self, name: str) -> None:
-        self._read(name)
+        """Raises UnknownTable."""
+        self._current(name)
+        self.remove(name, (stored.index for stored in self.generations(name)))
+
+    def remove(self, name: str, indexes: Iterable[str]) -> None:
+        """These generations of a table, with what says which rows of them were deleted."""
+        every = [each for index in indexes for each in (index, self.all_names.deletions(index))]
         try:
-            indexes = ",".join(stored.index for stored in self.generations(name))
             # One that is gone already (another gateway's doing, or this request's, whose answer was lost) keeps none.
-            self._client.indices.delete(index=indexes, params={"ignore_unavailable": "true"})
+            self._client.indices.delete(index=",".join(every), params={"ignore_unavailable": "true"})
         finally:
             self.forget(name)
 
@@ -132,18 +145,46 @@ class Catalog:
         self.forget(name)
 
     def read(self, name: str) -> Stored:
-        """The current generation as it is now. Raises UnknownTable, UnfitTable for an index that others changed."""
-        stored, entry = self._read(name)
+        """The generation that a name or an address means, as it is now.
+
+        Raises UnknownTable, UnknownGeneration, UnfitTable for an index that others changed.
+        """
+        return self._fit(*self._read(name))
+
+    def current(self, name: str) -> Stored:
+        """The current generation of a table as it is now, fit or not. Raises UnknownTable, also for an address."""
+        return self._current(name)[0]
+
+    def generation(self, table: str, generation: str, *, fit: bool = True) -> Stored:
+        """One generation as it is now. Raises UnknownTable, UnknownGeneration, UnfitTable where it is to be ``fit``."""
+        found = self._addressed(table, generation)
+        return self._fit(*found) if fit else found[0]
+
+    def _fit(self, stored: Stored, entry: Mapping[str, Any]) -> Stored:
         wrong = list(faults(entry, mappings(stored.spec, self._settings)))
         if wrong:
             raise UnfitTable(
-                f"index {stored.index} is not as table {name!r} needs it: {'; '.join(wrong[:_SHOWN])}; "
+                f"index {stored.index} is not as table {stored.spec.name!r} needs it: {'; '.join(wrong[:_SHOWN])}; "
                 "drop the table and make it again"
             )
         return stored
 
     def _read(self, name: str) -> tuple[Stored, Mapping[str, Any]]:
-        """The current generation, and the index as the cluster describes it."""
+        """The generation, and the index as the cluster describes it."""
+        generation = generation_of(name)
+        return self._current(name) if generation is None else self._addressed(table_of(name), generation)
+
+    def _addressed(self, table: str, generation: str) -> tuple[Stored, Mapping[str, Any]]:
+        found = self._all(table) if is_table_name(table) else []
+        if not any(stored.current for stored, _ in found):
+            self._current(table)
+        for stored, entry in found:
+            if stored.address and stored.generation == generation:
+                return replace(stored, spec=replace(stored.spec, name=at(table, generation))), entry
+        known = ", ".join(stored.generation for stored, _ in found if stored.address)
+        raise UnknownGeneration(f"table {table!r} has no generation {generation!r}; there are: {known}")
+
+    def _current(self, name: str) -> tuple[Stored, Mapping[str, Any]]:
         if not is_table_name(name):
             raise UnknownTable(f"no table {name!r}")
         alias = self.all_names.alias(name)
@@ -157,7 +198,7 @@ class Catalog:
             )
         ((index, entry),) = found.items()
         stored = Stored.read(self.all_names, name, index, entry)
-        if stored is None or not stored.finished:
+        if stored is None or not stored.address:
             raise UnfitTable(
                 f"index {index} was not made by havengate; remove its alias {alias}, or choose another "
                 "HAVENGATE_ENGINE__INDEX_PREFIX"
@@ -166,14 +207,18 @@ class Catalog:
 
     def blocks(self, name: str) -> list[str]:
         """What keeps a table from being written or read, but for changes of our own."""
-        stored, entry = self._read(name)
+        stored, entry = self._current(name)
         return [] if stored.held else list(blocks(entry["settings"]))
 
     def generations(self, name: str) -> list[Stored]:
-        """All indexes of a table, finished or not, the oldest first."""
-        found = self._get(self.all_names.index(name, "*"))
-        read = (Stored.read(self.all_names, name, index, entry) for index, entry in found.items())
-        return sorted((stored for stored in read if stored is not None), key=lambda stored: stored.number)
+        """All of a table, the oldest first; those of no address, too."""
+        return [stored for stored, _ in self._all(name)]
+
+    def _all(self, table: str) -> list[tuple[Stored, Mapping[str, Any]]]:
+        found = self._get(self.all_names.index(table, "*"))
+        read = ((Stored.read(self.all_names, table, index, entry), entry) for index, entry in found.items())
+        known = [(stored, entry) for stored, entry in read if stored is not None]
+        return sorted(known, key=lambda each: each[0].number)
 
     def _get(self, index: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._client.indices.get(index=index, params={"flat_settings": "true"})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,22 +15,23 @@ from opensearchpy import exceptions
 from engines.opensearch.catalog import Catalog
 from engines.opensearch.client import connect
 from engines.opensearch.cluster import health, require_cluster
-from engines.opensearch.copying import Copying
+from engines.opensearch.deletions import Deletions
 from engines.opensearch.edge import translated
 from engines.opensearch.generations import Generations
+from engines.opensearch.history import History
 from engines.opensearch.holds import Holds
 from engines.opensearch.patience import patiently
 from engines.opensearch.refresh import Late
 from engines.opensearch.searches import Searches
 from engines.opensearch.table import Table
 from engines.opensearch.writes import Writes
-from havengate.errors import Busy, EngineError, TimedOut, UnknownTable
+from havengate.errors import Busy, EngineError, Moved, TimedOut, UnknownTable
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from engines.contract import Explanation, Generation, PoolQuery, Progress, RowsQuery, TableSpec, TableStats
+    from engines.contract import Explanation, Generation, PoolQuery, RowsQuery, TableSpec, TableStats
     from engines.opensearch.stored import Stored
     from havengate.settings import EngineSettings
     from havengate.types import Pool, Row, Vector
@@ -57,8 +59,10 @@ class OpenSearchEngine:
         self._late = Late(self._client, settings.timeout_s)
         self._writes = Writes(self._client, settings.timeout_s, self._late if settings.refresh == "none" else None)
         self._holds = Holds(self._client, self._catalog)
-        copying = Copying(self._searches, self._writes)
-        self._generations = Generations(self._client, self._catalog, self._holds, copying, settings)
+        names = self._catalog.all_names
+        self._deletions = Deletions(self._client, self._writes, names, settings)
+        self._generations = Generations(self._client, self._catalog, self._holds, self._searches, settings.timeout_s)
+        self._history = History(self._client, names, settings)
         self._patience_s = settings.timeout_s / 2
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._checked = False
@@ -117,15 +121,15 @@ class OpenSearchEngine:
         with self._calling(f"changing table {name!r}"):
             self._catalog.set_settings(name, settings)
 
-    def upsert(self, name: str, rows: Sequence[Row]) -> None:
-        self._on(name, "writing", lambda table: table.upsert(rows))
+    def upsert(self, name: str, rows: Sequence[Row], *, generation: str | None = None) -> None:
+        self._write(name, lambda table: table.upsert(rows), generation)
 
-    def update_fields(self, name: str, patches: Sequence[Row]) -> list[str]:
-        return self._on(name, "writing", lambda table: table.update_fields(patches))
+    def update_fields(self, name: str, patches: Sequence[Row], *, generation: str | None = None) -> list[str]:
+        return self._write(name, lambda table: table.update_fields(patches), generation)
 
     def delete(self, name: str, pks: Iterable[str]) -> int:
-        asked = list(dict.fromkeys(pks))
-        return self._on(name, "writing", lambda table: table.delete(asked))
+        asked, call = list(dict.fromkeys(pks)), uuid.uuid4().hex
+        return self._write(name, lambda table: table.delete(asked, call))
 
     def fetch(self, name: str, pks: Sequence[str], vector_fields: Iterable[str] = ()) -> dict[str, Row]:
         fields = list(vector_fields)
@@ -137,70 +141,104 @@ class OpenSearchEngine:
 
     def pool(self, name: str, query: PoolQuery) -> Pool:
         end = _end(query)
-        return self._read(name, "searching", lambda table: table.pool(query, end))
+        return self._read(name, "searching", lambda table: table.pool(query, end), query.generation)
 
     def rows(self, name: str, query: RowsQuery) -> Pool:
         end = _end(query)
-        return self._read(name, "searching", lambda table: table.rows(query, end))
+        return self._read(name, "searching", lambda table: table.rows(query, end), query.generation)
 
     def explain(self, name: str, query: PoolQuery | RowsQuery, *, profile: bool = False) -> Explanation:
-        return self._read(name, "explaining", lambda table: table.explain(query, profile=profile))
+        return self._read(name, "explaining", lambda table: table.explain(query, profile=profile), query.generation)
 
     def stats(self, name: str) -> TableStats:
         return self._read(name, "measuring", lambda table: table.stats())
 
+    def scan(self, name: str, after: str | None, limit: int) -> list[Row]:
+        return self._read(name, "reading", lambda table: table.scan(after, limit))
+
+    def mark(self, name: str) -> str:
+        return self._read(name, "reading", lambda table: table.mark())
+
+    def touched(self, name: str, mark: str) -> list[str]:
+        return self._read(name, "reading", lambda table: table.touched(mark))
+
     def generations(self, name: str) -> list[Generation]:
         with self._calling(f"reading table {name!r}"):
-            return self._generations.listed(name)
+            return patiently(lambda: self._generations.listed(name), self._patience_s)
 
-    def change_table(self, name: str, spec: TableSpec, progress: Progress) -> Generation:
-        with self._calling(f"changing table {name!r}"):
-            return self._generations.change(name, spec, progress)
+    def build_generation(self, name: str, spec: TableSpec) -> str:
+        with self._calling(f"building a generation of table {name!r}"):
+            return self._generations.build(name, spec)
 
-    def use_generation(self, name: str, generation: str) -> None:
+    def use_generation(self, name: str, generation: str, last: Callable[[], None] | None = None) -> None:
         with self._calling(f"changing table {name!r}"):
-            self._generations.use(name, generation)
+            self._generations.use(name, generation, last)
 
     def drop_generation(self, name: str, generation: str) -> None:
         with self._calling(f"changing table {name!r}"):
             self._generations.drop(name, generation)
 
-    def _read(self, name: str, doing: str, ask: Callable[[Table], T]) -> T:
+    def publish_change(self, key: str, change: Mapping[str, object]) -> None:
+        """What goes wrong is told in the log: the change that it speaks of is made all the same."""
+        self._history.publish(key, change)
+
+    def _read(self, name: str, doing: str, ask: Callable[[Table], T], generation: str | None = None) -> T:
         """Whole calls are asked again: the pages of one point in time go with the node that held it."""
 
-        def asked(table: Table) -> T:
-            self._late.now(table.address)
-            return ask(table)
+        def asked(opened: Stored) -> T:
+            self._late.now(opened.index)
+            return ask(self._table(opened))
 
-        return self._on(name, doing, lambda table: patiently(lambda: asked(table), self._patience_s))
+        return self._on(name, doing, lambda opened: patiently(lambda: asked(opened), self._patience_s), generation)
 
-    def _on(self, name: str, doing: str, call: Callable[[Table], T]) -> T:
-        """The call's answer from the current generation; made again where another one took its place meanwhile."""
+    def _write(self, name: str, call: Callable[[Table], T], generation: str | None = None) -> T:
+        def tried(opened: Stored) -> T:
+            if opened.held:
+                raise Busy(f"table {opened.spec.table!r} is being changed; try again later")
+            return call(self._table(opened))
+
+        return self._on(name, "writing", tried, generation)
+
+    def _on(self, name: str, doing: str, call: Callable[[Stored], T], generation: str | None) -> T:
+        """The call's answer from what the name means, made again where that changed meanwhile.
+
+        Raises Moved where it is not ``generation``.
+        """
         deadline = time.monotonic() + _HELD_SHARE * self._settings.timeout_s
         with self._calling(f"{doing} table {name!r}"):
             while True:
                 opened = self._opened(name)
+                if generation not in (None, opened.generation):
+                    opened = self._opened_anew(name, generation)
                 try:
-                    return call(self._table(name, opened))
+                    return call(opened)
                 except (exceptions.ConnectionError, TimedOut):
                     raise
                 except Busy:
-                    self._holds.wait(name, opened.index, deadline)
+                    self._holds.wait(name, opened, deadline)
                 except (exceptions.TransportError, EngineError, UnknownTable):
                     if not self._catalog.moved(name, opened):
                         raise
 
+    def _opened_anew(self, name: str, generation: str | None) -> Stored:
+        """For whom remembers another generation than a caller, who may have seen a newer one. Raises Moved."""
+        self._catalog.forget(name)
+        opened = self._opened(name)
+        if opened.generation != generation:
+            raise Moved(f"table {name!r} goes on as generation {opened.generation!r} instead of {generation!r}")
+        return opened
+
     def _opened(self, name: str) -> Stored:
         return patiently(lambda: self._catalog.opened(name), self._patience_s)
 
-    def _table(self, name: str, opened: Stored) -> Table:
+    def _table(self, opened: Stored) -> Table:
         return Table(
             self._client,
             self._searches,
             self._writes,
-            opened.address,
-            schema=opened.spec.schema,
-            lock=self._locks[name],
+            self._deletions,
+            opened,
+            lock=self._locks[opened.index],
             patience_s=self._patience_s,
         )
 

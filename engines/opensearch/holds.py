@@ -1,97 +1,180 @@
-"""Writes are held back while a table is changed: a block on its index, with an alias that says whose it is.
+"""Writes held back while a table goes over to another generation, so that none of them can be lost.
 
-A hold ends with its change. Where that was killed, whoever comes next (a writer, another change) ends it: as long as
-the change lives, it gives a sign of life in the index's _meta.
+What keeps a late write out is the generation's address: an alias that ends with every change of what the generation
+is, and without which no request is taken. Taking, giving back and passing on (generations.py) are one call for aliases
+each, which is refused as a whole unless the generation still has the address that the caller saw. So of any two that
+contend, a swap whose answer was lost and whoever ends its hold among them, exactly one comes through; and a gateway
+that remembers an older address, or was asleep with a request in its hands, is turned away and looks again.
+
+The block of the index is for requests that the cluster had taken by then: when it is set, they are done. It stays on
+the generation that was left.
+
+A hold ends with its ``held``. Where that was killed, whoever comes next (a writer, another change) ends it: as long as
+it lives, the name of a second alias says so every ten seconds.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from opensearchpy import exceptions
 
+from engines.contract import generation_of
 from engines.opensearch.edge import Interrupted
-from engines.opensearch.stored import beating
+from engines.opensearch.stored import LIFELESS_S
 from havengate.errors import Busy, EngineError
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
-    from engines.contract import TableSpec
     from engines.opensearch.catalog import Catalog
     from engines.opensearch.stored import Stored
 
+_LOG = logging.getLogger(__name__)
 _PAUSE_S = 0.3
+_BEAT_S = LIFELESS_S / 6
+
+Actions = list[dict[str, Any]]
 
 
 class Holds:
     def __init__(self, client: OpenSearch, catalog: Catalog) -> None:
         self._client = client
         self._catalog = catalog
+        self._names = catalog.all_names
 
-    def hold(self, name: str, stored: Stored) -> None:
-        """When this returns, every write that was accepted is in the index, and no other will be."""
-        self.beat(stored.index, stored.spec)
-        self._client.indices.put_alias(index=stored.index, name=self._catalog.all_names.held_alias(name))
-        self.block(stored.index)
+    @contextmanager
+    def held(self, stored: Stored) -> Iterator[str]:
+        """The address meanwhile, which whoever makes the swap takes away; a block that raises ends the hold.
 
-    def block(self, index: str) -> None:
-        """Raises Interrupted where not every shard stopped taking writes."""
+        All writes that were acknowledged are in the index by now. Raises Busy where others were first, Interrupted
+        where a shard did not stop taking writes.
+        """
+        address = self.new_address(stored)
+        try:
+            self.exchange(stored, stored.address, address, self._sign(stored))
+        except exceptions.NotFoundError as error:
+            raise Busy(f"table {stored.spec.table!r} is being changed; try again later") from error
+        try:
+            self._block(stored.index)
+            yield address
+        except BaseException:
+            self._give_back(stored, address)
+            raise
+
+    @contextmanager
+    def beating(self, stored: Stored, address: str) -> Iterator[None]:
+        """Signs of life of a hold, however long the block takes. It must end before the swap."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(_BEAT_S):
+                try:
+                    self.exchange(stored, address, address, [*self.no_sign(stored), *self._sign(stored)])
+                except exceptions.NotFoundError:
+                    return
+                except exceptions.OpenSearchException as error:
+                    _LOG.warning("table %s: no sign of life of its hold: %s", stored.spec.table, error)
+
+        thread = threading.Thread(target=beat, name="havengate-hold", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def new_address(self, stored: Stored) -> str:
+        return self._names.new_address(stored.spec.table, stored.generation, uuid.uuid4().hex)
+
+    def exchange(self, stored: Stored, old: str, new: str, also: Actions) -> None:
+        """The one call, which gives the index another address. Raises NotFoundError where it has not the old one."""
+        try:
+            self._client.indices.update_aliases(body={"actions": [*moving(stored.index, old, new), *also]})
+        except exceptions.TransportError:
+            # The answer may be lost, and the call done; or made twice, and refused the second time.
+            if not self._client.indices.exists_alias(index=stored.index, name=new):
+                raise
+        finally:
+            self._catalog.forget(stored.spec.table)
+
+    def no_sign(self, stored: Stored) -> Actions:
+        return [{"remove": {"index": stored.index, "alias": self._names.holds(stored.spec.table)}}]
+
+    def _sign(self, stored: Stored) -> Actions:
+        alias = self._names.held_alias(stored.spec.table, int(time.time()))
+        return [{"add": {"index": stored.index, "alias": alias}}]
+
+    def require_free(self, name: str) -> None:
+        """Ends what a killed change left. Raises Busy where one is going on, UnknownTable."""
+        self._catalog.read(name)
+        for stored in self._catalog.generations(name):
+            if stored.alive:
+                raise Busy(f"table {name!r} is being changed; try again later")
+            if stored.held:
+                self._release(stored, stored.address)
+
+    def lift(self, index: str) -> None:
+        self._client.indices.put_settings(index=index, body={"index.blocks.write": None})
+
+    def wait(self, name: str, tried: Stored, deadline: float) -> None:
+        """For a writer that was turned away from ``tried``: returns when trying again may help.
+
+        Raises Busy at the deadline (seconds of the monotonic clock), EngineError where the block is not of our making.
+        """
+        self._catalog.forget(name)
+        now = self._catalog.read(name)
+        if now.alive:
+            _pause(deadline, f"table {now.spec.table!r} is being changed; try again later")
+        elif now.held:
+            self._release(now, now.address)
+        elif now.address != tried.address:
+            return
+        elif not now.blocked:
+            # Lifted meanwhile; or only on its way, so that shards refuse before the settings tell.
+            _pause(deadline, f"table {now.spec.table!r} takes no writes for now; try again later")
+        elif generation_of(name) and not now.current:
+            # It was left, and whoever names it means it: nobody comes here by the table's name.
+            self.lift(now.index)
+        else:
+            raise EngineError(
+                f"index {now.index} takes no writes: somebody else set index.blocks.write; lift the block"
+            )
+
+    def _release(self, stored: Stored, address: str) -> None:
+        """Ends the hold that has this address, if it is still there."""
+        with suppress(exceptions.NotFoundError):
+            # Nobody writes before the second call; after it, nobody would come to lift the block.
+            self.lift(stored.index)
+            self.exchange(stored, address, self.new_address(stored), self.no_sign(stored))
+
+    def _give_back(self, stored: Stored, address: str) -> None:
+        try:
+            if self._client.indices.exists_alias(index=stored.index, name=address):
+                self._release(stored, address)
+        except (exceptions.OpenSearchException, EngineError) as error:
+            table = stored.spec.table
+            _LOG.warning("table %s: writes are held back for another %.0f s: %s", table, LIFELESS_S, error)
+
+    def _block(self, index: str) -> None:
         answer = self._client.indices.add_block(index=index, block="write")
         # An index that was blocked before is not among the indices of the answer.
         if not answer["acknowledged"] or (answer["indices"] and not answer["shards_acknowledged"]):
             raise Interrupted(f"holding writes back from {index}: some shards did not answer; try again")
 
-    def beat(self, index: str, spec: TableSpec) -> None:
-        """A sign of life of the change that holds or builds this index (or alias of one)."""
-        self._client.indices.put_mapping(index=index, body={"_meta": beating(spec)})
 
-    def release(self, name: str, stored: Stored) -> None:
-        """The alias goes last: until then the next who comes would lift the block."""
-        with suppress(exceptions.NotFoundError):
-            self._client.indices.put_settings(index=stored.index, body={"index.blocks.write": None})
-            self._client.indices.delete_alias(index=stored.index, name=self._catalog.all_names.held_alias(name))
-        self._catalog.forget(name)
-
-    def require_free(self, name: str) -> None:
-        """Ends what a killed change left. Raises Busy where one is going on, UnknownTable."""
-        self._catalog.read(name)
-        found = self._catalog.generations(name)
-        if any(stored.alive for stored in found):
-            raise Busy(f"table {name!r} is being changed; try again later")
-        for stored in found:
-            if not stored.finished:
-                self.remove(stored.index)
-            elif stored.held:
-                self.release(name, stored)
-
-    def remove(self, index: str) -> None:
-        with suppress(exceptions.NotFoundError):
-            self._client.indices.delete(index=index)
-
-    def wait(self, name: str, tried: str, deadline: float) -> None:
-        """For a writer whom the index ``tried`` turned away: returns when trying again may help.
-
-        Raises Busy at the deadline (seconds of the monotonic clock), EngineError where the block is not of our making.
-        """
-        self._catalog.forget(name)
-        current = self._catalog.read(name)
-        if current.index != tried:
-            return
-        if not current.blocked:
-            # Lifted meanwhile; or only on its way, so that shards refuse before the settings tell.
-            _pause(deadline, f"table {name!r} takes no writes for now; try again later")
-            return
-        if not current.held:
-            raise EngineError(
-                f"index {current.index} takes no writes: somebody else set index.blocks.write; lift the block"
-            )
-        try:
-            self.require_free(name)
-        except Busy as error:
-            _pause(deadline, error.message)
+def moving(index: str, old: str, new: str) -> Actions:
+    """Actions that are refused, with all others of their call, where the index has not the old alias."""
+    return [
+        {"remove": {"index": index, "alias": old, "must_exist": True}},
+        {"add": {"index": index, "alias": new}},
+    ]
 
 
 def _pause(deadline: float, message: str) -> None:

@@ -19,7 +19,8 @@ ideographs one by one, as our words are cut.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from engines.codec import encode_spec
@@ -62,23 +63,27 @@ _BYTES = {"type": "binary", "doc_values": True}
 _SHOWN_ONLY = {"type": "keyword", "index": False, "doc_values": False}
 
 
-def index_body(spec: TableSpec, alias: str, settings: EngineSettings) -> dict[str, Any]:
-    """The body that creates a table's index with its alias."""
+def index_body(spec: TableSpec, aliases: Iterable[str], settings: EngineSettings) -> dict[str, Any]:
+    """The body that creates a generation's index with its aliases."""
     return {
         "settings": index_settings(settings),
         "mappings": {**mappings(spec, settings), "_meta": meta(spec)},
-        "aliases": {alias: {"is_write_index": True}},
+        "aliases": {alias: {} for alias in aliases},
     }
 
 
-def index_settings(settings: EngineSettings) -> dict[str, Any]:
+def copies(settings: EngineSettings) -> dict[str, Any]:
+    """The setting that says how many copies an index's shards have."""
     replicas = settings.replicas
-    copies = {"auto_expand_replicas": replicas} if "-" in replicas else {"number_of_replicas": int(replicas)}
+    return {"auto_expand_replicas": replicas} if "-" in replicas else {"number_of_replicas": int(replicas)}
+
+
+def index_settings(settings: EngineSettings) -> dict[str, Any]:
     return {
         "index": {
             "knn": True,
             "number_of_shards": settings.shards,
-            **copies,
+            **copies(settings),
             "max_result_window": WINDOW,
             # Writers refresh when a call is complete; a refresh by the clock would show half of it.
             "refresh_interval": "-1",
@@ -107,7 +112,7 @@ def mappings(spec: TableSpec, settings: EngineSettings) -> dict[str, Any]:
 
 def meta(spec: TableSpec) -> dict[str, Any]:
     """The whole specification as text: OpenSearch would round its large numbers."""
-    return {META: encode_spec(spec)}
+    return {META: encode_spec(replace(spec, name=spec.table))}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

@@ -43,9 +43,10 @@ class Searches:
         limited._end = end  # noqa: SLF001 - one of its own kind
         return limited
 
-    def one(self, alias: str, body: Mapping[str, Any]) -> Answer:
+    def one(self, alias: str, body: Mapping[str, Any], *, preference: str | None = None) -> Answer:
+        """``preference`` says which copies are asked, where those of this process will not do."""
         with self._in_time() as limit:
-            parameters = {"preference": self._copy, "allow_partial_search_results": "false", **limit}
+            parameters = {"preference": preference or self._copy, "allow_partial_search_results": "false", **limit}
             return _whole(self._client.search(index=alias, body=body, params=parameters))
 
     def several(self, alias: str, bodies: Sequence[Mapping[str, Any]]) -> list[Answer]:

@@ -4,41 +4,41 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engines.codec import decode_spec
-from engines.opensearch.mapping import META, meta
+from engines.opensearch.mapping import META
 
 if TYPE_CHECKING:
     from engines.contract import TableSpec
     from engines.opensearch.names import Names
 
-_BEAT = "havengate_beat"
 LIFELESS_S = 60.0
-"""A change that gave no sign of life for so long has ended; clocks of machines may differ by less than that."""
+"""A hold that gave no sign of life for so long has ended; clocks of machines may differ by less than that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What the index of a generation says.
 
-    address   the alias that reads and writes of this generation name: no index comes to be under it by mistake
-    current   whether the table's alias leads here
-    finished  whether the generation was ever the current one
-    held      whether a change holds writes back; ``blocked``: whether they are held back, by whomever
-    beat      when a change that builds or holds it last gave a sign of life, seconds of the epoch
+    address    the alias that reads and writes of this generation name; empty for what a change of an older version left
+    shards     number of its primary shards
+    current    whether the table's alias leads here
+    building   whether the generation was never the current one
+    held_since when whoever holds writes back last gave a sign of life, seconds of the epoch; None: nobody does
+    blocked    whether the index takes no writes, whoever's doing that is
     """
 
     index: str
     generation: str
     address: str
+    shards: int
     spec: TableSpec
     current: bool
-    finished: bool
-    held: bool
+    building: bool
+    held_since: float | None
     blocked: bool
-    beat: float
 
     @classmethod
     def read(cls, names: Names, table: str, index: str, entry: Mapping[str, Any]) -> Stored | None:
@@ -48,17 +48,17 @@ class Stored:
         if generation is None or META not in told:
             return None
         aliases = entry["aliases"]
-        address = names.address(table, generation, aliases)
+        spec = decode_spec(told[META], f"_meta of index {index}")
         return cls(
             index=index,
             generation=generation,
-            address=address or names.generation_alias(table, generation),
-            spec=decode_spec(told[META], f"_meta of index {index}"),
+            address=names.address(table, generation, aliases) or "",
+            shards=int(entry["settings"]["index.number_of_shards"]),
+            spec=replace(spec, name=table, generation=generation),
             current=names.alias(table) in aliases,
-            finished=address is not None,
-            held=names.held_alias(table) in aliases,
+            building=any(alias.startswith(names.build_alias(table, "")) for alias in aliases),
+            held_since=names.held_since(table, aliases),
             blocked=entry["settings"].get("index.blocks.write") == "true",
-            beat=float(told.get(_BEAT, 0)),
         )
 
     @property
@@ -66,11 +66,10 @@ class Stored:
         return int(self.generation.removeprefix("g"))
 
     @property
+    def held(self) -> bool:
+        return self.held_since is not None
+
+    @property
     def alive(self) -> bool:
-        """Whether somebody is at work on it."""
-        return (self.held or not self.finished) and time.time() - self.beat < LIFELESS_S
-
-
-def beating(spec: TableSpec) -> dict[str, Any]:
-    """The _meta of a generation that is being worked on."""
-    return {**meta(spec), _BEAT: time.time()}
+        """Whether somebody is holding it at this moment."""
+        return self.held_since is not None and time.time() - self.held_since < LIFELESS_S

@@ -1,4 +1,4 @@
-"""One table of the cluster: its reads, and its writes one call at a time."""
+"""One generation of a table: its reads, and its writes one call at a time."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from engines.contract import TableStats
 from engines.opensearch import bodies, documents
+from engines.opensearch.bodies import page_size
 from engines.opensearch.edge import cluster_error
 from engines.opensearch.explain import explained
+from engines.opensearch.journal import Journal
 from engines.opensearch.names import document_id
 from engines.opensearch.patience import patiently
 from engines.opensearch.pool import nearest_rows
+from engines.opensearch.refresh import show
 from engines.opensearch.rows import matching_rows
 from engines.opensearch.searches import total
 from engines.values import check_row, merge_rows, require_vector_fields
@@ -23,10 +26,11 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from engines.contract import Explanation, PoolQuery, RowsQuery
+    from engines.opensearch.deletions import Deletions
     from engines.opensearch.searches import Searches
+    from engines.opensearch.stored import Stored
     from engines.opensearch.writes import Action, Writes
     from havengate.types import Pool, Vector
-    from schemas.table import TableSchema
 
 _ROWS_PER_READ = 5_000
 _HASHES_PER_READ = 1_000
@@ -36,39 +40,36 @@ _CREATED_OR_REPLACED = (200, 201)
 
 
 class Table:
-    """Calls on one alias with the schema that it had a moment ago."""
+    """Calls on one generation as it was a moment ago: they fail where its address ended meanwhile."""
 
     def __init__(
         self,
         client: OpenSearch,
         searches: Searches,
         writes: Writes,
-        alias: str,
+        deletions: Deletions,
+        stored: Stored,
         *,
-        schema: TableSchema,
         lock: threading.Lock,
         patience_s: float,
     ) -> None:
         self._client = client
         self._searches = searches
         self._writes = writes
-        self._alias = alias
-        self._schema = schema
+        self._deletions = deletions
+        self._generation = stored
+        self._alias = stored.address
+        self._schema = stored.spec.schema
         self._patience_s = patience_s
         # A refresh shows everything that was sent: another call's first half must not be among it.
         self._lock = lock
-
-    @property
-    def address(self) -> str:
-        """The alias or index that calls go to."""
-        return self._alias
 
     def upsert(self, rows: Sequence[Row]) -> None:
         for row in rows:
             check_row(self._schema, row, whole=True)
         latest = {row.pk: row for row in rows}
         with self._lock:
-            self._writes.run(self._alias, [self._index(row) for row in latest.values()])
+            self._write(self._index(row) for row in latest.values())
 
     def update_fields(self, patches: Sequence[Row]) -> list[str]:
         for patch in patches:
@@ -83,13 +84,16 @@ class Table:
                     return [pk for pk in asked if pk in missing]
         raise EngineError(f"row {left[0]!r} is changed by others all the time; try again")
 
-    def delete(self, pks: Iterable[str]) -> int:
-        ids = [document_id(pk) for pk in dict.fromkeys(pks)]
+    def delete(self, pks: Sequence[str], call: str) -> int:
+        """``call`` as for Deletions.begin."""
+        ids = [document_id(pk) for pk in pks]
         actions: list[Action] = [({"delete": {"_id": id_}}, None) for id_ in ids]
         with self._lock:
             # A repeated deletion finds nothing when only the answer of the first was lost.
             there = {id_ for part in _parts(ids, _ROWS_PER_READ) for id_, _ in self._documents(part, "false")}
-            statuses = self._writes.run(self._alias, actions)
+            self._deletions.begin(self._generation, call, pks)
+            statuses = self._write(actions)
+            self._deletions.end(self._generation, call, pks)
         return sum(id_ in there or status in _CREATED_OR_REPLACED for id_, status in statuses.items())
 
     def pool(self, query: PoolQuery, end: float | None = None) -> Pool:
@@ -119,6 +123,30 @@ class Table:
             found |= {row.sources[field]: row.vectors[field] for row in rows}
         return found
 
+    def scan(self, after: str | None, limit: int) -> list[Row]:
+        """Raises RequestError for what is no key of the table."""
+        show(self._client, self._generation.index, self._patience_s)
+        found: list[Row] = []
+        while len(found) < limit:
+            size = min(limit - len(found), page_size(self._schema))
+            asked = bodies.in_order(self._schema, found[-1].pk if found else after, size)
+            answer = self._searches.one(self._alias, asked, preference="_primary")
+            page = [documents.row(self._schema, hit["_source"]) for hit in answer["hits"]["hits"]]
+            found += page
+            if len(page) < size:
+                break
+        return found
+
+    def mark(self) -> str:
+        return self._journal().mark()
+
+    def touched(self, mark: str) -> list[str]:
+        return self._journal().touched(mark)
+
+    def _journal(self) -> Journal:
+        deletions = self._deletions.alias(self._generation)
+        return Journal(self._client, self._searches, self._generation, deletions, self._patience_s)
+
     def explain(self, query: PoolQuery | RowsQuery, *, profile: bool) -> Explanation:
         return explained(self._searches, self._alias, self._schema, query, profile=profile)
 
@@ -136,7 +164,7 @@ class Table:
         for patch in patches:
             if patch.pk in merged:
                 merged[patch.pk] = merge_rows(merged[patch.pk], patch)
-        statuses = self._writes.run(self._alias, [self._index(row, stored[pk][1]) for pk, row in merged.items()])
+        statuses = self._write(self._index(row, stored[pk][1]) for pk, row in merged.items())
         return [pk for pk in merged if statuses[document_id(pk)] not in _CREATED_OR_REPLACED]
 
     def _stored(self, pks: Sequence[str]) -> dict[str, tuple[Row, dict[str, Any]]]:
@@ -162,6 +190,9 @@ class Table:
             if "error" in item:
                 raise cluster_error("reading rows", 503, item)
         return [(item["_id"], item) for item in answer["docs"] if item["found"]]
+
+    def _write(self, actions: Iterable[Action]) -> dict[str, int]:
+        return self._writes.run(self._alias, actions, index=self._generation.index)
 
     def _index(self, row: Row, condition: dict[str, Any] | None = None) -> Action:
         target = {"_id": document_id(row.pk), **(condition or {})}

@@ -38,10 +38,13 @@ class Writes:
         self._patience_s = timeout_s
         self._late = late
 
-    def run(self, alias: str, actions: Iterable[Action], *, refresh: bool = True) -> dict[str, int]:
+    def run(
+        self, alias: str, actions: Iterable[Action], *, refresh: bool = True, index: str | None = None
+    ) -> dict[str, int]:
         """HTTP status by _id: 200, 201, 404 (nothing to delete) or 409 (changed by somebody else).
 
-        Without ``refresh`` no search sees the rows before the caller refreshes.
+        Without ``refresh`` no search sees the rows before the caller refreshes. ``index`` is what the alias leads to,
+        where that is known: it is shown also when the alias ends meanwhile.
 
         Raises EngineError, or UnknownTable, when a row cannot be written.
         """
@@ -53,9 +56,9 @@ class Writes:
                 done |= self._insist(alias, batch, refresh=at_once and len(batches) == 1)
         finally:
             if at_once and len(batches) > 1:
-                show(self._client, alias, self._patience_s)
+                show(self._client, index or alias, self._patience_s)
             elif refresh and self._late is not None and batches:
-                self._late.soon(alias)
+                self._late.soon(index or alias)
         return done
 
     def _insist(self, alias: str, batch: Mapping[str, bytes], *, refresh: bool) -> dict[str, int]:
