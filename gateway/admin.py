@@ -6,23 +6,26 @@ For users with the role admin, and for who holds the token in server.json; witho
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from flask import Blueprint, Response, g, request
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, ValidationError
 
 from gateway.auth import caller, needs
 from gateway.bodies import decode_json, read_body
 from gateway.errors import json_response, log_if_ours, status_body
 from gateway.slots import without_slot
 from havengate.errors import HavengateError, RequestError, SettingsError
+from ingest.rebuild.decide import Wanted
+from ingest.rebuild.request import Rebuild
 from schemas.vendor import VendorSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ingest.administration import LocalAdministration
+    from ingest.table_administration import LocalAdministration
 
+Json = dict[str, Any]
 _MOST_BODY = 4 << 20
 _MOST_LISTED = 10_000
 _NAME = Field(min_length=1, max_length=64)
@@ -47,12 +50,54 @@ class NewSettings(_Body):
     settings: dict[str, str | bool]
 
 
-class NewJob(_Body):
+class NewIngest(_Body):
     """POST /admin/jobs."""
 
-    kind: str
+    kind: Literal["ingest"]
     table: str = _NAME
-    params: dict[str, JsonValue] = {}
+    source: str = Field(min_length=1)
+    max_rejects: int | None = Field(None, ge=0)
+    restart: bool = False
+
+    def begin(self, administration: LocalAdministration) -> Json:
+        return administration.ingest(self.table, self.source, max_rejects=self.max_rejects, restart=self.restart)
+
+
+class NewRebuild(_Body):
+    """POST /admin/jobs, and POST /admin/plans for what it would do."""
+
+    kind: Literal["rebuild"]
+    table: str = _NAME
+    schema_: dict[str, JsonValue] | None = Field(None, alias="schema", repr=False)
+    settings: dict[str, str | bool] = {}
+    source: str = ""
+    force: bool = False
+    max_rejects: int = Field(0, ge=0)
+    min_overlap: float | None = Field(None, ge=0, le=1)
+
+    @property
+    def rebuild(self) -> Rebuild:
+        wanted = Wanted(self.schema_, _pairs(self.settings), self.source)
+        return Rebuild(wanted, force=self.force, max_rejects=self.max_rejects, min_overlap=self.min_overlap)
+
+    def begin(self, administration: LocalAdministration) -> Json:
+        return administration.rebuild(self.table, self.rebuild)
+
+
+class NewRollback(_Body):
+    """POST /admin/jobs."""
+
+    kind: Literal["rollback"]
+    table: str = _NAME
+    generation: str | None = None
+    strict: bool = False
+
+    def begin(self, administration: LocalAdministration) -> Json:
+        return administration.rollback(self.table, self.generation, strict=self.strict)
+
+
+class NewJob(RootModel[Annotated[NewIngest | NewRebuild | NewRollback, Field(discriminator="kind")]]):
+    model_config = ConfigDict(hide_input_in_errors=True)
 
 
 class JobsQuery(_Body):
@@ -126,8 +171,15 @@ def _add_jobs(views: Blueprint, administration: LocalAdministration) -> None:
     @views.post("/jobs")
     @needs("admin", owner=True)
     def submit() -> Response:
-        asked = read_json(NewJob)
-        return json_response(here().submit(asked.kind, asked.table, asked.params), 202)
+        # An unfinished job may have to end before.
+        with without_slot(request.environ):
+            return json_response(read_json(NewJob).root.begin(here()), 202)
+
+    @views.post("/plans")
+    @needs("admin", owner=True)
+    def plan() -> Response:
+        asked = read_json(NewRebuild)
+        return json_response(here().plan_rebuild(asked.table, asked.rebuild))
 
     @views.get("/jobs/<int:number>")
     @needs("admin", owner=True)

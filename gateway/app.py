@@ -6,6 +6,7 @@ import logging
 import secrets
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -14,17 +15,21 @@ from gateway import admin, auth, changes, errors, fetch, ha, health, plan_api, p
 from gateway.server import Site
 from havengate.errors import EngineError, HavengateError
 from havengate.services import open_services
-from ingest.administration import open_administration
+from ingest.jobs.worker import Worker
+from ingest.kinds import KINDS
+from ingest.table_administration import open_administration
 from query_parser.parse import parse_request
 
 if TYPE_CHECKING:
     from havengate.services import Services
     from havengate.settings import Settings
-    from ingest.administration import LocalAdministration
+    from ingest.table_administration import LocalAdministration
 
 _LOG = logging.getLogger(__name__)
 _ENGINE_AWAY_S = 1.0
 _NEW_TABLES_S = 5.0
+_JOB_ENDS_S = 10.0
+"""Well within the server's time of grace."""
 _PREDECESSOR_S = 10.0
 """A killed server's worker notices within a second and may still be finishing requests."""
 
@@ -55,21 +60,27 @@ def open_site(settings: Settings) -> Site:
     Raises DataFolderBusy, EngineError, SettingsError.
     """
     services = open_services(settings, wait_s=_PREDECESSOR_S)
-    office, token = open_administration(services, "server"), secrets.token_urlsafe(32)
-    try:
-        app = create_app(services, office, token)
-    except BaseException:
-        office.close()
-        services.close()
-        raise
+    administration, token = open_administration(services, "server"), secrets.token_urlsafe(32)
+    worker = Worker(services, administration.history, administration.store, KINDS) if settings.jobs.in_server else None
+    if worker:
+        administration = replace(administration, wake=worker.wake)
     ended = threading.Event()
-    threading.Thread(target=warm_up, args=(services, ended), name="warm-up", daemon=True).start()
 
     def close() -> None:
         ended.set()
-        office.close()
+        if worker and not worker.stop(_JOB_ENDS_S):
+            _LOG.warning("a job is stopped in the middle of a batch; it goes on behind the one before")
+        administration.close()
         services.close()
 
+    try:
+        app = create_app(services, administration, token)
+    except BaseException:
+        close()
+        raise
+    threading.Thread(target=warm_up, args=(services, ended), name="warm-up", daemon=True).start()
+    if worker:
+        worker.start()
     return Site(app, close, token)
 
 

@@ -34,7 +34,7 @@ def open_administration() -> Iterator[Administration]:
     """
     from havengate.cli.remote import RemoteAdministration
     from havengate.settings import load_settings
-    from ingest.administration import open_administration as open_here
+    from ingest.table_administration import open_administration as open_here
 
     settings = load_settings()
     services = _services_unless_served(settings)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ingest.jobs.model import State
     from ingest.jobs.store import Ask
+    from ingest.rebuild.request import Rebuild
     from schemas.vendor import VendorSchema
 
 Json = dict[str, Any]
@@ -82,8 +83,8 @@ class RemoteAdministration:
         return self._list("changes", {"table": table, "after": after, "since": since, "limit": limit})
 
     def create_table(self, name: str, schema: VendorSchema, pairs: Sequence[str] = ()) -> Json:
-        settings = dict(pair.partition("=")[::2] for pair in pairs)
-        return self._ask("POST", "/admin/tables", {"name": name, "schema": schema.to_json(), "settings": settings})
+        asked = {"name": name, "schema": schema.to_json(), "settings": _settings(pairs)}
+        return self._ask("POST", "/admin/tables", asked)
 
     def tables(self) -> list[Json]:
         return self._list("tables", {})
@@ -92,7 +93,7 @@ class RemoteAdministration:
         return self._ask("GET", _of(name))
 
     def set_table(self, name: str, pairs: Sequence[str]) -> Json:
-        return self._ask("PATCH", _of(name), {"settings": dict(pair.partition("=")[::2] for pair in pairs)})
+        return self._ask("PATCH", _of(name), {"settings": _settings(pairs)})
 
     def drop_table(self, name: str) -> Json:
         return self._ask("DELETE", _of(name))
@@ -100,8 +101,19 @@ class RemoteAdministration:
     def generations(self, name: str) -> list[Json]:
         return list(self._ask("GET", f"{_of(name)}/generations")["generations"])
 
-    def submit(self, kind: str, table: str, params: Mapping[str, object]) -> Json:
-        return self._ask("POST", "/admin/jobs", {"kind": kind, "table": table, "params": dict(params)})
+    def ingest(self, table: str, source: str, *, max_rejects: int | None = None, restart: bool = False) -> Json:
+        asked = {"kind": "ingest", "table": table, "source": source, "max_rejects": max_rejects, "restart": restart}
+        return self._ask("POST", "/admin/jobs", asked)
+
+    def plan_rebuild(self, table: str, rebuild: Rebuild) -> Json:
+        return self._ask("POST", "/admin/plans", _rebuild(table, rebuild))
+
+    def rebuild(self, table: str, rebuild: Rebuild) -> Json:
+        return self._ask("POST", "/admin/jobs", _rebuild(table, rebuild))
+
+    def rollback(self, table: str, generation: str | None = None, *, strict: bool = False) -> Json:
+        asked = {"kind": "rollback", "table": table, "generation": generation, "strict": strict}
+        return self._ask("POST", "/admin/jobs", asked)
 
     def _list(self, what: str, query: Mapping[str, object]) -> list[Json]:
         asked = urlencode({key: value for key, value in query.items() if value is not None})
@@ -114,6 +126,24 @@ class RemoteAdministration:
         if server is None:
             raise EngineError("the server that held the data folder is gone")
         return _answer(server, method, target, timeout_s=timeout_s, body=body, by=self.by)
+
+
+def _rebuild(table: str, rebuild: Rebuild) -> Json:
+    wanted = rebuild.wanted
+    return {
+        "kind": "rebuild",
+        "table": table,
+        "schema": wanted.schema and dict(wanted.schema),
+        "settings": _settings(wanted.settings),
+        "source": wanted.source,
+        "force": rebuild.force,
+        "max_rejects": rebuild.max_rejects,
+        "min_overlap": rebuild.min_overlap,
+    }
+
+
+def _settings(pairs: Sequence[str]) -> Json:
+    return dict(pair.partition("=")[::2] for pair in pairs)
 
 
 def _of(table: str) -> str:

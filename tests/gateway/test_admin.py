@@ -8,7 +8,7 @@ from support import open_colour_services
 
 from gateway.app import create_app
 from gateway.auth import hash_password
-from ingest.administration import open_administration
+from ingest.table_administration import open_administration
 from schemas.templates import template
 
 TOKEN = "a-token-of-this-start"
@@ -84,10 +84,12 @@ def test_a_table_comes_is_changed_and_goes_and_the_history_says_who(owner):
     assert [(entry["what"], entry["table"], entry["by"], entry["version"]) for entry in changes] == [
         ("table created", "shoes", "cli:ada", 1),
         ("source", "shoes", "cli:ada", 1),
-        ("settings", "shoes", "cli:ada", 1),
         ("table dropped", "shoes", "cli:ada", 1),
     ]
-    assert changes[2]["detail"]["changes"] == ["strict: False becomes True"]
+    assert changes[1]["detail"]["changes"] == [
+        "strict: False becomes True",
+        "source: '' becomes 'oss://bucket/shoes'",
+    ]
 
 
 def test_no_answer_and_no_file_but_the_tables_own_holds_a_secret(owner, administration, settings):
@@ -102,8 +104,8 @@ def test_no_answer_and_no_file_but_the_tables_own_holds_a_secret(owner, administ
     assert not [path for path in files if SECRET.encode() in path.read_bytes()]
 
 
-def test_jobs_are_made_shown_and_stopped(owner, photos):
-    made = owner("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "params": {"source": "/pictures"}})
+def test_jobs_are_made_shown_and_stopped(owner, photos, tmp_path):
+    made = owner("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "source": str(tmp_path)})
     assert (made.status_code, made.json["state"], made.json["by"]) == (202, "queued", "cli:ada")
     number = made.json["id"]
     assert [job["id"] for job in owner("GET", "/admin/jobs?table=photos&state=queued").json["jobs"]] == [number]
@@ -119,8 +121,8 @@ def test_jobs_are_made_shown_and_stopped(owner, photos):
     assert asked == ["pause", "resume", "cancel"]
 
 
-def test_a_dropped_tables_jobs_are_cancelled(owner, photos):
-    number = owner("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "params": {"source": "/x"}}).json["id"]
+def test_a_dropped_tables_jobs_are_cancelled(owner, photos, tmp_path):
+    number = owner("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "source": str(tmp_path)}).json["id"]
     assert owner("DELETE", "/admin/tables/photos").json == {"table": "photos", "cancelled": [number]}
     ended = owner("GET", f"/admin/jobs/{number}").json
     assert (ended["state"], ended["message"]) == ("cancelled", "table photos was dropped")
@@ -148,8 +150,17 @@ def test_a_dropped_tables_jobs_are_cancelled(owner, photos):
         ("POST", "/admin/tables", {"name": "t"}, 400, "schema"),
         ("POST", "/admin/tables", [1], 400, "body"),
         ("PATCH", "/admin/tables/photos", {"settings": {"nope": "1"}}, 400, "nope"),
-        ("POST", "/admin/jobs", {"kind": "explode", "table": "photos"}, 400, "explode"),
-        ("POST", "/admin/jobs", {"kind": "ingest", "table": "nope", "params": {"source": "/x"}}, 404, "nope"),
+        ("PATCH", "/admin/tables/photos", {"settings": {"source": "oss://id:key@b"}}, 400, "keys"),
+        ("POST", "/admin/jobs", {"kind": "explode", "table": "photos"}, 400, "rebuild"),
+        ("POST", "/admin/jobs", {"kind": "ingest", "table": "photos"}, 400, "source"),
+        ("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "source": "pictures"}, 400, "absolute"),
+        ("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "source": "/nope/nope"}, 400, "/nope"),
+        ("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "source": "oss://id:key@b/p"}, 400, "keys"),
+        ("POST", "/admin/jobs", {"kind": "rebuild", "table": "nope"}, 404, "nope"),
+        ("POST", "/admin/jobs", {"kind": "rollback", "table": "photos"}, 404, "photos"),
+        ("POST", "/admin/jobs", {"kind": "rollback", "table": "photos", "generation": "g9"}, 404, "g9"),
+        ("POST", "/admin/plans", {"kind": "rebuild", "table": "photos", "schema": {"fields": []}}, 400, ""),
+        ("POST", "/admin/jobs", {"kind": "ingest", "table": "nope", "source": "/"}, 404, "nope"),
     ],
 )
 def test_what_is_wrong_is_named(owner, photos, method, path, body, status, said):
@@ -220,8 +231,8 @@ def test_a_name_that_is_none_is_not_taken(app, name):
     ],
 )
 def test_pages_in_browsers_are_refused_whatever_they_hold(owner, header):
-    for method, path, body in (("GET", "/admin/tables", None), ("GET", "/changes", None), ("DELETE", "/admin/tables/t", None)):
-        assert owner(method, path, body, **header).status_code == 403
+    for method, path in (("GET", "/admin/tables"), ("GET", "/changes"), ("DELETE", "/admin/tables/t")):
+        assert owner(method, path, **header).status_code == 403
 
 
 def test_a_push_is_in_the_history(guarded, photos):

@@ -1,0 +1,172 @@
+"""The administration of tables that this process holds."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from havengate.errors import JobError, RequestError, UnfitTable, UnknownGeneration
+from ingest.administration import JobDesk, Json, job_json
+from ingest.jobs.model import ENDED
+from schemas.settings import TableSettings
+from schemas.vendor import VendorSchema, read_schema, schema_public
+
+if TYPE_CHECKING:
+    from havengate.services import Services
+    from ingest.history import What
+    from ingest.jobs.model import Job
+    from ingest.rebuild.request import Rebuild
+
+_STOPPING_S = 15.0
+_POLL_S = 0.05
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|table:")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAdministration(JobDesk):
+    """Over tables that this process holds."""
+
+    services: Services
+    wake: Callable[[], None] = lambda: None
+    """Tells a worker of this process that there is a job."""
+
+    def create_table(self, name: str, schema: VendorSchema, pairs: Sequence[str] = ()) -> Json:
+        spec = self.services.tables.create(name, schema, _changed(TableSettings(), pairs))
+        self.history.add("table created", name, self.by, detail={"schema": schema_public(schema)})
+        return {"table": name, "key": spec.schema.primary_key, "vector_indexes": [*spec.schema.vector_indexes]}
+
+    def tables(self) -> list[Json]:
+        return [self._counts(name) for name in self.services.tables.names()]
+
+    def table(self, name: str) -> Json:
+        spec, stats = self.services.engine.table(name), self.services.engine.stats(name)
+        return {
+            "table": name,
+            "schema": schema_public(read_schema(json.dumps(spec.vendor_schema))),
+            "settings": spec.settings.model_dump(),
+            "fingerprints": {index: asdict(fingerprint) for index, fingerprint in spec.fingerprints.items()},
+            "stats": json.loads(json.dumps(asdict(stats))),
+        }
+
+    def set_table(self, name: str, pairs: Sequence[str]) -> Json:
+        before = self.services.engine.table(name).settings
+        after = _changed(before, pairs)
+        self.services.engine.set_settings(name, after)
+        former, settings = before.model_dump(), after.model_dump()
+        changed = [key for key in settings if settings[key] != former[key]]
+        sentences = [f"{key}: {former[key]!r} becomes {settings[key]!r}" for key in changed]
+        if sentences:
+            what: What = "source" if "source" in changed else "settings"
+            self.history.add(what, name, self.by, detail={"changes": sentences})
+        return settings
+
+    def drop_table(self, name: str) -> Json:
+        # A table that others changed cannot be used, but it can be dropped.
+        with suppress(UnfitTable):
+            self.services.engine.table(name)
+        numbers = [job.id for job in self._unfinished(name)]
+        for number in numbers:
+            with suppress(JobError):
+                self.store.ask(number, "cancel")
+        self._wait_until_stopped(name)
+        self.services.tables.drop(name)
+        cancelled = [number for number in numbers if self.store.job(number).state != "done"]
+        for number in cancelled:
+            self.store.finish(number, "cancelled", f"table {name} was dropped")
+        self.history.add("table dropped", name, self.by, detail={"cancelled": cancelled} if cancelled else {})
+        return {"table": name, "cancelled": cancelled}
+
+    def generations(self, name: str) -> list[Json]:
+        return [asdict(generation) for generation in self.services.engine.generations(name)]
+
+    def ingest(self, table: str, source: str, *, max_rejects: int | None = None, restart: bool = False) -> Json:
+        from ingest.ingest_job import KIND, job_for
+        from ingest.sources.opening import check_source
+
+        check_source(source)
+        if not (_SCHEME.match(source) or Path(source).is_absolute()):
+            raise RequestError(f"{source}: a path in a job is absolute, because nobody knows where it will run")
+        if restart and (begun := self.store.unfinished(KIND, table, {"source": source})):
+            self.store.ask(begun.id, "cancel")
+            self._wait_until_ended(begun.id)
+        return self._queued(
+            job_for(self.services, self.history, self.store, table, source, by=self.by, max_rejects=max_rejects)
+        )
+
+    def plan_rebuild(self, table: str, rebuild: Rebuild) -> Json:
+        from ingest.rebuild.request import plan_rebuild
+
+        decision = plan_rebuild(self.services, table, rebuild)
+        refused = [str(step) for step in decision.refused]
+        return {"nothing": decision.nothing, "sentences": [*decision.sentences], "refused": refused}
+
+    def rebuild(self, table: str, rebuild: Rebuild) -> Json:
+        from ingest.rebuild.request import ask_rebuild
+
+        return self._queued(ask_rebuild(self.services, self.store, table, rebuild, self.by))
+
+    def rollback(self, table: str, generation: str | None = None, *, strict: bool = False) -> Json:
+        from ingest.rebuild.request import ask_rollback
+
+        names = [each.name for each in self.services.engine.generations(table)]
+        if generation is not None and generation not in names:
+            raise UnknownGeneration(f"table {table!r} has no generation {generation!r}; there are: {', '.join(names)}")
+        return self._queued(ask_rollback(self.services, self.store, table, generation, self.by, strict=strict))
+
+    def _queued(self, job: Job) -> Json:
+        """The same command lets a job go on that was paused or has failed."""
+        if job.state != "running" or job.wanted:
+            job = self.store.ask(job.id, "resume")
+        self.wake()
+        return job_json(job)
+
+    def _counts(self, name: str) -> Json:
+        try:
+            return {"table": name, **asdict(self.services.engine.stats(name))}
+        except UnfitTable as error:
+            return {"table": name, "error": error.message}
+
+    def _unfinished(self, table: str) -> list[Job]:
+        return [job for job in self.store.jobs(table, limit=-1) if job.state not in ENDED]
+
+    def _wait_until_stopped(self, table: str) -> None:
+        """Raises JobError where a job goes on."""
+        end = time.monotonic() + _STOPPING_S
+        while held := [job.id for job in self._unfinished(table) if self.store.is_held(job.id)]:
+            if time.monotonic() > end:
+                raise JobError(f"job {held[0]} of table {table} was told to end and still runs; try again")
+            time.sleep(_POLL_S)
+
+    def _wait_until_ended(self, number: int) -> None:
+        """Whoever runs it, or the worker that tidies up behind it, ends it. Raises JobError where nobody does."""
+        end = time.monotonic() + _STOPPING_S
+        while self.store.job(number).state not in ENDED:
+            if time.monotonic() > end:
+                raise JobError(f"job {number} was told to end and has not; try again")
+            self.wake()
+            time.sleep(_POLL_S)
+
+
+def _changed(settings: TableSettings, pairs: Sequence[str]) -> TableSettings:
+    """Raises SettingsError, RequestError for a source that holds what looks like keys."""
+    from ingest.sources.opening import check_source
+
+    changed = settings.with_pairs(tuple(pairs))
+    if changed.source and changed.source != settings.source:
+        check_source(changed.source)
+    return changed
+
+
+def open_administration(services: Services, by: str) -> LocalAdministration:
+    """Over the jobs and the history beside these tables; ``close`` it before the services."""
+    from ingest.history_store import open_history
+    from ingest.jobs.store import JobStore
+
+    data_dir = services.settings.data_dir
+    return LocalAdministration(JobStore(data_dir), open_history(services.settings, services.engine), by, services)
