@@ -6,10 +6,10 @@ is to blame for the first only. Messages name codes of the store and never its w
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from havengate.bucket_errors import AccessDenied, body_failures, failures, translated
@@ -60,7 +60,8 @@ class Bucket:
         except ValueError as error:
             raise DocumentError(f"picture {path[:_SHOWN]!r}: {error}") from error
         except (DocumentError, PictureError) as error:
-            raise type(error)(f"picture {path[:_SHOWN]!r}: {error.message}") from error
+            kind = PictureError if isinstance(error, PictureError) else DocumentError
+            raise kind(f"picture {path[:_SHOWN]!r}: {error.message}") from error
 
     def look(self, key: str) -> StoredObject:
         """Raises SourceError where there is no such object."""
@@ -150,13 +151,13 @@ class Bucket:
 
     def _taken(self, body: Any, most: int) -> bytes:
         data = bytearray()
-        begin = time.monotonic()
+        begin = monotonic()
         try:
             # Small pieces, because one read waits until it is full, however slowly bytes come.
             while len(data) < most and (piece := body.read(min(_PIECE, most - len(data)))):
                 data += piece
-                if time.monotonic() - begin > self._timeout_s + len(data) / _SLOWEST:
-                    raise _Broken(f"came too slowly, {len(data)} bytes in {time.monotonic() - begin:.0f} s")
+                if monotonic() - begin > self._timeout_s + len(data) / _SLOWEST:
+                    raise _Broken(f"came too slowly, {len(data)} bytes in {monotonic() - begin:.0f} s")
         except body_failures() as error:
             raise _Broken(f"broke off after {len(data)} bytes") from error
         return bytes(data)

@@ -62,8 +62,8 @@ class Readers:
         endpoint = source.endpoint or self._settings.oss_endpoint
         if not endpoint:
             raise SourceError(
-                f"field {source.field!r} holds paths, but neither the schema's oss_endpoint"
-                " nor HAVENGATE_SOURCES__OSS_ENDPOINT says where"
+                f"bucket {source.bucket!r}: neither the schema's oss_endpoint nor HAVENGATE_SOURCES__OSS_ENDPOINT"
+                " says where it is"
             )
         return endpoint
 

@@ -4,6 +4,7 @@ import shutil
 import pytest
 from colour_model import ColourModel
 from opensearch_server.fixture import opensearch_cluster, opensearch_url  # noqa: F401  fixtures of all rooms
+from store_double import moto_server, names_in_test, store  # noqa: F401  fixtures of several rooms
 from support import EXTRA_FIELDS, open_colour_services, photo_row, run_cli
 
 from havengate.demo.process import gateway
