@@ -126,19 +126,18 @@ def _check_own(opened: Services, name: str) -> None:
 def _fill_general(opened: Services) -> None:
     from tqdm import tqdm
 
-    from ingest.files import Item
-    from ingest.load import load
+    from havengate.documents import Command
 
-    items = [Item(str(photo(row)), row) for row in rows(GENERAL)]
-    with tqdm(total=len(items), unit="pictures", desc=f"{GENERAL}: reading the folder") as bar:
-        load(
-            opened.documents,
-            opened.engine.table(GENERAL),
-            items,
-            limits=opened.settings.push,
-            reject=_refuse,
-            progress=bar.update,
-        )
+    table, push = opened.engine.table(GENERAL), opened.settings.push
+    size = min(_PUSH, push.max_documents, push.max_pictures)
+    photos = rows(GENERAL)
+    with tqdm(total=len(photos), unit="pictures", desc=f"{GENERAL}: reading the folder") as bar:
+        for start in range(0, len(photos), size):
+            part = photos[start : start + size]
+            report = opened.documents.push(table, [Command("add", row) for row in part])
+            for failure in report.failures:
+                _refuse(str(photo(part[failure.index])), failure.message)
+            bar.update(len(part))
 
 
 def _refuse(place: str, reason: str) -> None:
