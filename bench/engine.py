@@ -1,6 +1,6 @@
 """Exact search, loading and writing of the embedded engine at 100,000 rows of 512 dimensions.
 
-python bench/engine.py [--rows 100000]
+python bench/engine.py [--rows 100000] | --journal (what the journal of keys adds to a write, in turns in one run)
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -36,23 +37,49 @@ def milliseconds(call: Callable[[], object], repeats: int = 15) -> float:
     return statistics.median(times)
 
 
-def fill(engine: EmbeddedEngine, count: int) -> None:
+def create(engine: EmbeddedEngine, name: str) -> None:
     vendor = template("push")
-    engine.create_table(TableSpec("t", resolve(vendor), vendor.to_json(), TableSettings(), {}))
+    engine.create_table(TableSpec(name, resolve(vendor), vendor.to_json(), TableSettings(), {}))
+
+
+def calls(count: int, size: int) -> Iterator[list[Row]]:
+    """The rows of ``count`` keys, ``size`` a call."""
     numbers = np.random.default_rng(0)
-    for start in range(0, count, CALL):
-        vectors = numbers.standard_normal((CALL, DIMENSION), np.float32)
-        rows = [
+    for start in range(0, count, size):
+        vectors = numbers.standard_normal((size, DIMENSION), np.float32)
+        yield [
             Row(str(key), {"id": key, "cate_id": key % 1000}, {"vector": vector})
             for key, vector in enumerate(vectors, start)
         ]
+
+
+def fill(engine: EmbeddedEngine, count: int) -> None:
+    create(engine, "t")
+    for rows in calls(count, CALL):
         engine.upsert("t", rows)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rows", type=int, default=100_000)
-    count = parser.parse_args().rows
+def journal() -> None:
+    """Rows written twice over with the journal and without, call by call in turns."""
+    for size, count in ((1000, 50_000), (10, 2_000)):
+        with tempfile.TemporaryDirectory() as folder, EmbeddedEngine.open(Path(folder)) as engine:
+            took: dict[str, list[float]] = {"with": [], "without": []}
+            for name in took:
+                create(engine, name)
+            for rows in (*calls(count, size), *calls(count, size)):
+                took["with"].append(written(engine, "with", rows))
+                with patch("engines.embedded.store._note", lambda *_: None):
+                    took["without"].append(written(engine, "without", rows))
+            medians = {name: statistics.median(times) for name, times in took.items()}
+            ratio = medians["with"] / medians["without"]
+            print(f"{size} rows a call: {medians['without']:.1f} ms without, {medians['with']:.1f} with, {ratio:.3f}")
+
+
+def written(engine: EmbeddedEngine, name: str, rows: list[Row]) -> float:
+    return milliseconds(lambda: engine.upsert(name, rows), 1)
+
+
+def search(count: int) -> None:
     vector = np.random.default_rng(1).standard_normal((1, DIMENSION)).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
         with EmbeddedEngine.open(Path(folder)) as engine:
@@ -65,6 +92,17 @@ def main() -> None:
                 kept = None if below == 1000 else Compare("<", Field("cate_id"), Literal(below))
                 query = PoolQuery("vector", vector, 10, filter=kept)
                 print(f"search, {share}: {milliseconds(lambda query=query: engine.pool('t', query)):.1f} ms")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--journal", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.journal:
+        journal()
+    else:
+        search(arguments.rows)
 
 
 if __name__ == "__main__":
