@@ -12,7 +12,7 @@ from havengate.cli.changes import changes
 from havengate.cli.common import printable
 from havengate.cli.data import schema, table
 from havengate.cli.embed import embed
-from havengate.cli.generations import change, generations, rollback
+from havengate.cli.generations import generations, rebuild, rollback
 from havengate.cli.ingest import ingest
 from havengate.cli.jobs import job
 from havengate.cli.models import models
@@ -45,7 +45,7 @@ _QUERIES = (explain, parse, search)
 _RUNNING = (config, demo, doctor, serve, user)
 for command in (*_DATA, *_MODELS, *_QUERIES, *_RUNNING):
     cli.add_command(command)
-for command in (change, generations, rollback):
+for command in (generations, rebuild, rollback):
     table.add_command(command)
 
 

@@ -41,7 +41,7 @@ def ingest(name: str, source: str, max_rejects: int | None, restart: bool) -> No
     with open_folder() as services:
         store, changes = JobStore(services.settings.data_dir), open_history(services.settings, services.engine)
         try:
-            source = _absolute(source)
+            source = absolute(source)
             job = job_for(services, changes, store, name, source, by=who(), max_rejects=max_rejects, restart=restart)
             with _Screen(store, job) as screen:
                 job = run_in_foreground(
@@ -55,7 +55,7 @@ def ingest(name: str, source: str, max_rejects: int | None, restart: bool) -> No
     _tell(job)
 
 
-def _absolute(source: str) -> str:
+def absolute(source: str) -> str:
     """Text for the job that means the same in every folder."""
     return source if "://" in source or source.startswith("table:") else str(Path(source).absolute())
 

@@ -37,7 +37,7 @@ class Overlap:
 
     def __str__(self) -> str:
         said = self.note or f"overlap@{_BEST} {self.overlap:.2f}, rank shift {self.shift:.2f}"
-        return f"{self.index}\t{self.asked} {self.by}\t{said}"
+        return f"{self.index:<16} {self.asked:>3} {self.by:<8} {said}"
 
 
 def compare(work: Work) -> list[Overlap]:

@@ -39,21 +39,12 @@ def read_source(work: Work, text: str) -> None:
 
     Raises JobError where more rows are rejected than may be, SourceError.
     """
+    from ingest.ingest_job import opened
     from ingest.pipeline import ingest_into
-    from ingest.sources.opening import open_source
 
     spec = work.engine.table(work.target)
     work.control.save(phase="read")
-    services = work.services
-    source = open_source(
-        text,
-        spec,
-        settings=services.settings,
-        engine=services.engine,
-        blobs=services.tables.blobs,
-        readers=services.readers,
-    )
-    ingest_into(services, work.control, source, spec)
+    ingest_into(work.services, work.control, opened(work.services, spec, text), spec)
     rejected, most = work.job.counts.rejected - work.told, work.most
     if most is not None and rejected > most:
         raise JobError(

@@ -20,9 +20,8 @@ from ingest.rebuild.copying import copy, read_source
 from ingest.rebuild.decide import decide
 from ingest.rebuild.record import RebuildRecord
 from ingest.rebuild.request import forget_request, wanted_of
-from ingest.rebuild.swap import current, drop_old, drop_pictures, swap
+from ingest.rebuild.swap import current, drop_old, drop_pictures, swap, tell_history
 from ingest.rebuild.work import Work
-from schemas.vendor import masked
 
 if TYPE_CHECKING:
     from havengate.services import Services
@@ -94,7 +93,7 @@ def _begun(services: Services, control: Control, record: RebuildRecord) -> Work 
     control.save(phase="decide")
     wanted = wanted_of(services, job)
     decision = decide(services, job.table, wanted)
-    control.save(report={"decision": list(decision.sentences)})
+    control.save(report={"changes": list(decision.sentences)})
     decision.require()
     if decision.nothing and not wanted.source and not job.params.get("force"):
         return None
@@ -139,7 +138,7 @@ def _swap(work: Work) -> None:
 def _finish(work: Work, changes: ChangeLog) -> str:
     """The table has been swapped: whoever cancels now comes too late."""
     if not work.job.checkpoint.get("swapped"):
-        _tell_history(work, changes)
+        tell_history(work, changes)
         with suppress(Cancelled):
             work.reject()
         with suppress(Cancelled):
@@ -153,14 +152,3 @@ def _finish(work: Work, changes: ChangeLog) -> str:
     rows = work.engine.stats(work.target).rows
     lacking = f"; {work.job.counts.rejected} rows lack something or were rejected" if work.job.counts.rejected else ""
     return f"table {work.table} is generation {work.generation} with {rows} rows{lacking}"
-
-
-def _tell_history(work: Work, changes: ChangeLog) -> None:
-    old, new, by = work.converter.former, work.converter.target, work.job.by
-    changes.add("swap", work.table, by, detail={"from": work.former, "to": work.generation, "rebuilt by": work.job.id})
-    if old.vendor_schema != new.vendor_schema:
-        detail = {"schema": masked(dict(new.vendor_schema)), "generation": work.generation}
-        changes.add("schema", work.table, by, detail=detail)
-    if old.settings.source != new.settings.source:
-        says = f"source: {old.settings.source!r} becomes {new.settings.source!r}"
-        changes.add("source", work.table, by, detail={"changes": [says]})

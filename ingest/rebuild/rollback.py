@@ -11,7 +11,7 @@ from havengate.errors import JobError
 from ingest.jobs.model import Cancelled
 from ingest.rebuild.convert import silent
 from ingest.rebuild.record import RebuildRecord, Swap
-from ingest.rebuild.swap import current, swap
+from ingest.rebuild.swap import current, swap, tell_history
 from ingest.rebuild.work import Work
 
 if TYPE_CHECKING:
@@ -127,8 +127,7 @@ def _most(work: Work) -> int:
 def _finish(work: Work, changes: ChangeLog) -> str:
     """The table has been swapped: whoever cancels now comes too late."""
     if not work.job.checkpoint.get("swapped"):
-        detail = {"from": work.former, "to": work.generation, "rolled back by": work.job.id}
-        changes.add("swap", work.table, work.job.by, detail=detail)
+        tell_history(work, changes)
         with suppress(Cancelled):
             work.reject()
         with suppress(Cancelled):

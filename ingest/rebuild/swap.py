@@ -9,10 +9,12 @@ from engines.contract import RowsQuery, at
 from havengate.errors import JobError, UnknownGeneration
 from havengate.types import Field, In, Literal
 from ingest.rebuild.record import Swap
+from schemas.vendor import masked
 
 if TYPE_CHECKING:
     from engines.contract import Engine
     from havengate.blobs import BlobStore
+    from ingest.history import ChangeLog
     from ingest.rebuild.work import Work
 
 _KEYS_PER_QUERY = 500
@@ -60,6 +62,24 @@ def swap(work: Work, *, same_rows: bool) -> None:
         work.record.swapping(work.table, work.job.id, Swap(work.former, work.generation, mark))
 
     work.engine.use_generation(work.table, work.generation, last)
+
+
+def tell_history(work: Work, changes: ChangeLog) -> None:
+    """What the swap has changed about the table."""
+    old, new, by = work.converter.former, work.converter.target, work.job.by
+    detail: dict[str, object] = {
+        "changes": [f"generation {work.former} becomes {work.generation}"],
+        "from": work.former,
+        "to": work.generation,
+        "by job": work.job.id,
+    }
+    changes.add("swap", work.table, by, detail=detail)
+    if old.vendor_schema != new.vendor_schema:
+        detail = {"schema": masked(dict(new.vendor_schema)), "generation": work.generation}
+        changes.add("schema", work.table, by, detail=detail)
+    if old.settings.source != new.settings.source:
+        says = f"source: {old.settings.source!r} becomes {new.settings.source!r}"
+        changes.add("source", work.table, by, detail={"changes": [says]})
 
 
 def drop_old(work: Work) -> list[str]:

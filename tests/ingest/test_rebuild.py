@@ -48,7 +48,7 @@ def test_pictures_are_embedded_again_with_a_model_of_another_space(place):
     place = reopened(place, builtin=turned)
     job = place.rebuild()
     assert job.state == "done", job.message
-    assert job.report["decision"] == [
+    assert job.report["changes"] == [
         "vector index 'vector': re-embedded (the model builtin was colour-1 and is colour-2)"
     ]
     after = place.content()
