@@ -29,26 +29,31 @@ _SHOWN = 200
 
 
 def open_objects(text: str, table: TableSpec, *, settings: Settings, readers: Readers) -> Source:
-    """What ``oss://BUCKET/PREFIX`` or ``s3://BUCKET/PREFIX`` means for a table; a key stands as it is, not encoded.
+    """What ``oss://BUCKET/PREFIX`` or ``s3://BUCKET/PREFIX`` means for a table.
 
-    A key with a picture's suffix is that picture, one that ends in .jsonl (or .jsonl.gz) a manifest of rows,
-    everything else a prefix. A bucket that the table's schema names is read as the schema says, any other one with
-    the settings' endpoint and keys. Raises RequestError where the text is none or does not fit the table, SourceError.
+    A key stands as it is, not encoded, and as in rows a slash before it does not count. One with a picture's suffix
+    is that picture, one that ends in .jsonl (or .jsonl.gz) a manifest of rows, everything else a prefix. A bucket that
+    the table's schema names is read as the schema says, any other one with the settings' endpoint and keys. Raises
+    RequestError where the text is none or does not fit the table, SourceError.
     """
     from ingest.sources.manifest import ManifestSource
 
-    name, slash, key = text.partition("://")[2].partition("/")
+    scheme, _, place = text.partition("://")
+    name, _, path = place.partition("/")
     if not name:
         raise RequestError(f"{text[:_SHOWN]}: a source in a store is oss://BUCKET/PREFIX")
+    root, key = f"{scheme}://{name}/", path.removeprefix("/")
     ours = _schemas_place(table, name)
     bucket = readers.bucket(ours or PictureSource("", "oss", settings.sources.oss_endpoint, name))
     limits = settings.limits
     if key.lower().endswith(_MANIFESTS):
-        return ManifestSource(text, bucket, key, table, max_picture=limits.picture_bytes, max_line=limits.body)
+        return ManifestSource(
+            f"{root}{key}", bucket, key, table, max_picture=limits.picture_bytes, max_line=limits.body
+        )
     source = only_picture_source(table)
     if source.kind == "oss" and source is not ours:
         raise RequestError(f"{text[:_SHOWN]} is not in the table's bucket {source.bucket.strip('/')!r}")
-    return ObjectsSource(text if slash else f"{text}/", bucket, key, table, max_bytes=limits.picture_bytes)
+    return ObjectsSource(root, bucket, key, table, max_bytes=limits.picture_bytes)
 
 
 def _schemas_place(table: TableSpec, bucket: str) -> PictureSource | None:
@@ -65,9 +70,10 @@ class ObjectsSource:
     Its checkpoint is the last key. For a Base64 table the pictures are read by eight threads.
     """
 
-    def __init__(self, name: str, bucket: Bucket, prefix: str, table: TableSpec, *, max_bytes: int) -> None:
+    def __init__(self, root: str, bucket: Bucket, prefix: str, table: TableSpec, *, max_bytes: int) -> None:
         check_folder_key(table.schema)
-        self.name = name
+        self.name = f"{root}{prefix}"
+        self._root = root
         self._bucket = bucket
         self._prefix = prefix
         self._is_one = _is_picture(prefix)
@@ -132,14 +138,11 @@ class ObjectsSource:
         try:
             return self._record(key, base64_picture(self._bucket, f"/{key}", self._max_bytes))
         except (DocumentError, PictureError) as error:
-            return Record(self._place(key), None, error.message)
+            return Record(f"{self._root}{key}", None, error.message)
 
     def _record(self, key: str, value: str) -> Record:
         fields = {self._schema.primary_key: folder_key(key, self._schema), self._source.field: value}
-        return Record(self._place(key), fields)
-
-    def _place(self, key: str) -> str:
-        return f"{self.name.removesuffix(self._prefix)}{key}"
+        return Record(f"{self._root}{key}", fields)
 
 
 def _is_picture(key: str) -> bool:

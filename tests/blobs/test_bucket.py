@@ -301,7 +301,7 @@ def test_a_body_that_stops_coming_is_the_rows_fault(impatient, store):
     assert re.search(r"broke off after \d bytes, 3 times", fault(impatient, SEED))
 
 
-def test_a_body_that_comes_too_slowly_is_the_rows_fault(impatient, store, monkeypatch):
+def test_a_body_that_comes_too_slowly_is_the_rows_fault(impatient, monkeypatch):
     minutes = count(step=60)
     monkeypatch.setattr("havengate.buckets.monotonic", lambda: next(minutes))
     assert "came too slowly, 7 bytes in" in fault(impatient, SEED)
