@@ -74,3 +74,6 @@ class ChangeLog(Protocol):
         self, *, table: str | None = None, after: int = 0, since: float = 0.0, limit: int = 100
     ) -> list[Change]:
         """Newest last: entries with an id above ``after``, or that changed since ``since``."""
+
+    def prune(self, keep_days: int) -> int:
+        """Forgets entries that ended longer ago, and versions of schemas but each table's last; how many entries."""

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -237,6 +237,8 @@ def open_history(settings: Settings, engine: Engine | None = None) -> HistorySto
 
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # SQLite gives its files beside this one the same mode.
+    path.touch(0o600)
     file = sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False, isolation_level=None)
     try:
         file.execute("PRAGMA journal_mode = WAL")
@@ -245,8 +247,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     except BaseException:
         file.close()
         raise
-    with suppress(OSError):
-        path.chmod(0o600)
     return file
 
 

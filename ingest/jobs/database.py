@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from havengate.errors import EngineError, JobError
@@ -79,9 +79,9 @@ class Database:
         with self._mutex, self._translated():
             if self._connection is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
+                # SQLite gives its files beside this one the same mode.
+                self._path.touch(0o600)
                 self._connection = _connect(str(self._path))
-                with suppress(OSError):
-                    self._path.chmod(0o600)
             with _transaction(self._connection, begin):
                 yield self._connection
 

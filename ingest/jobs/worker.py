@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from havengate.errors import HavengateError
 from ingest.jobs.control import Show, quiet
 from ingest.jobs.runner import Runner, Stop
+from ingest.rebuild.automatic import due_rebuilds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +43,10 @@ class Worker:
     ) -> None:
         self._runner = Runner(services, changes, store, kinds)
         self._store = store
+        self._changes = changes
+        self._services = services
         self._keep_days = services.settings.jobs.keep_days
+        self._poll_s = services.settings.jobs.poll_s
         self._show = show
         self._look_s = look_s
         self._stop = Stop(threading.Event())
@@ -65,16 +69,25 @@ class Worker:
             self._thread.join(wait_s)
         return self._thread is None or not self._thread.is_alive()
 
+    def run_what_is_there(self) -> None:
+        """In the calling thread, until no job may run now, or ``stop``. Raises EngineError."""
+        while not self._stop.event.is_set() and self._runner.run_next(self._show, self._stop) is not None:
+            pass
+
     def run(self) -> None:
         """In the calling thread, until ``stop``."""
-        pruned = float("-inf")
+        pruned = polled = float("-inf")
         while not self._stop.event.is_set():
             self._woken.clear()
             pause = self._look_s
             try:
                 if self._store.now() - pruned > _PRUNE_S:
                     self._store.prune(self._keep_days)
+                    self._changes.prune(self._keep_days)
                     pruned = self._store.now()
+                if self._store.now() - polled > self._poll_s:
+                    due_rebuilds(self._services, self._store)
+                    polled = self._store.now()
                 if self._runner.run_next(self._show, self._stop) is not None:
                     continue
             except HavengateError as error:
