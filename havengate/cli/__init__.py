@@ -19,6 +19,7 @@ from havengate.cli.models import models
 from havengate.cli.parse import parse
 from havengate.cli.query import explain, search
 from havengate.cli.server import config, demo, doctor, embed_server, serve, user
+from havengate.cli.worker import worker
 from havengate.errors import HavengateError
 
 NOT_RUN = 2
@@ -42,7 +43,7 @@ def cli(context: click.Context, debug: bool) -> None:
 _DATA = (changes, ingest, job, schema, table)
 _MODELS = (embed, embed_server, models)
 _QUERIES = (explain, parse, search)
-_RUNNING = (config, demo, doctor, serve, user)
+_RUNNING = (config, demo, doctor, serve, user, worker)
 for command in (*_DATA, *_MODELS, *_QUERIES, *_RUNNING):
     cli.add_command(command)
 for command in (generations, rebuild, rollback):
