@@ -59,7 +59,7 @@ def app(services, administration):
 
 
 @pytest.fixture
-def guarded(services, administration, with_settings):
+def guarded(administration, with_settings):
     return create_app(with_settings(auth={"users": USERS}), administration, TOKEN)
 
 
@@ -104,7 +104,8 @@ def test_no_answer_and_no_file_but_the_tables_own_holds_a_secret(owner, administ
     assert not [path for path in files if SECRET.encode() in path.read_bytes()]
 
 
-def test_jobs_are_made_shown_and_stopped(owner, photos, tmp_path):
+@pytest.mark.usefixtures("photos")
+def test_jobs_are_made_shown_and_stopped(owner, tmp_path):
     made = owner("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "source": str(tmp_path)})
     assert (made.status_code, made.json["state"], made.json["by"]) == (202, "queued", "cli:ada")
     number = made.json["id"]
@@ -121,50 +122,52 @@ def test_jobs_are_made_shown_and_stopped(owner, photos, tmp_path):
     assert asked == ["pause", "resume", "cancel"]
 
 
-def test_a_dropped_tables_jobs_are_cancelled(owner, photos, tmp_path):
+@pytest.mark.usefixtures("photos")
+def test_a_dropped_tables_jobs_are_cancelled(owner, tmp_path):
     number = owner("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "source": str(tmp_path)}).json["id"]
     assert owner("DELETE", "/admin/tables/photos").json == {"table": "photos", "cancelled": [number]}
     ended = owner("GET", f"/admin/jobs/{number}").json
     assert (ended["state"], ended["message"]) == ("cancelled", "table photos was dropped")
 
 
+@pytest.mark.usefixtures("photos")
 @pytest.mark.parametrize(
-    ("method", "path", "body", "status", "said"),
+    ("asked", "status", "said"),
     [
-        ("GET", "/admin/tables/nope", None, 404, "nope"),
-        ("DELETE", "/admin/tables/nope", None, 404, "nope"),
-        ("GET", "/admin/jobs/7", None, 404, "no job 7"),
-        ("GET", "/admin/jobs/7/rejects", None, 404, "no job 7"),
-        ("POST", "/admin/jobs/7/pause", None, 404, "no job 7"),
-        ("POST", "/admin/jobs/7/explode", None, 404, ""),
-        ("GET", "/admin/nope", None, 404, ""),
-        ("GET", "/admin/jobs?state=lost", None, 400, "state"),
-        ("GET", "/admin/jobs?limit=0", None, 400, "limit"),
-        ("GET", "/admin/jobs?page=2", None, 400, "page"),
-        ("GET", "/changes?since=nan", None, 400, "since"),
-        ("GET", "/changes?after=-1", None, 400, "after"),
-        ("POST", "/admin/tables", {"name": "photos", "schema": SCHEMA}, 409, "photos"),
-        ("POST", "/admin/tables", {"name": "a b", "schema": SCHEMA}, 400, "a b"),
-        ("POST", "/admin/tables", {"name": "t", "schema": {}}, 400, ""),
-        ("POST", "/admin/tables", {"name": "t", "schema": {"fields": 7}}, 400, "schema"),
-        ("POST", "/admin/tables", {"name": "t"}, 400, "schema"),
-        ("POST", "/admin/tables", [1], 400, "body"),
-        ("PATCH", "/admin/tables/photos", {"settings": {"nope": "1"}}, 400, "nope"),
-        ("PATCH", "/admin/tables/photos", {"settings": {"source": "oss://id:key@b"}}, 400, "keys"),
-        ("POST", "/admin/jobs", {"kind": "explode", "table": "photos"}, 400, "rebuild"),
-        ("POST", "/admin/jobs", {"kind": "ingest", "table": "photos"}, 400, "source"),
-        ("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "source": "pictures"}, 400, "absolute"),
-        ("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "source": "/nope/nope"}, 400, "/nope"),
-        ("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "source": "oss://id:key@b/p"}, 400, "keys"),
-        ("POST", "/admin/jobs", {"kind": "rebuild", "table": "nope"}, 404, "nope"),
-        ("POST", "/admin/jobs", {"kind": "rollback", "table": "photos"}, 404, "photos"),
-        ("POST", "/admin/jobs", {"kind": "rollback", "table": "photos", "generation": "g9"}, 404, "g9"),
-        ("POST", "/admin/plans", {"kind": "rebuild", "table": "photos", "schema": {"fields": []}}, 400, ""),
-        ("POST", "/admin/jobs", {"kind": "ingest", "table": "nope", "source": "/"}, 404, "nope"),
+        (("GET", "/admin/tables/nope", None), 404, "nope"),
+        (("DELETE", "/admin/tables/nope", None), 404, "nope"),
+        (("GET", "/admin/jobs/7", None), 404, "no job 7"),
+        (("GET", "/admin/jobs/7/rejects", None), 404, "no job 7"),
+        (("POST", "/admin/jobs/7/pause", None), 404, "no job 7"),
+        (("POST", "/admin/jobs/7/explode", None), 404, ""),
+        (("GET", "/admin/nope", None), 404, ""),
+        (("GET", "/admin/jobs?state=lost", None), 400, "state"),
+        (("GET", "/admin/jobs?limit=0", None), 400, "limit"),
+        (("GET", "/admin/jobs?page=2", None), 400, "page"),
+        (("GET", "/changes?since=nan", None), 400, "since"),
+        (("GET", "/changes?after=-1", None), 400, "after"),
+        (("POST", "/admin/tables", {"name": "photos", "schema": SCHEMA}), 409, "photos"),
+        (("POST", "/admin/tables", {"name": "a b", "schema": SCHEMA}), 400, "a b"),
+        (("POST", "/admin/tables", {"name": "t", "schema": {}}), 400, ""),
+        (("POST", "/admin/tables", {"name": "t", "schema": {"fields": 7}}), 400, "schema"),
+        (("POST", "/admin/tables", {"name": "t"}), 400, "schema"),
+        (("POST", "/admin/tables", [1]), 400, "body"),
+        (("PATCH", "/admin/tables/photos", {"settings": {"nope": "1"}}), 400, "nope"),
+        (("PATCH", "/admin/tables/photos", {"settings": {"source": "oss://id:key@b"}}), 400, "keys"),
+        (("POST", "/admin/jobs", {"kind": "explode", "table": "photos"}), 400, "rebuild"),
+        (("POST", "/admin/jobs", {"kind": "ingest", "table": "photos"}), 400, "source"),
+        (("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "source": "pictures"}), 400, "absolute"),
+        (("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "source": "/nope/nope"}), 400, "/nope"),
+        (("POST", "/admin/jobs", {"kind": "ingest", "table": "photos", "source": "oss://id:key@b/p"}), 400, "keys"),
+        (("POST", "/admin/jobs", {"kind": "rebuild", "table": "nope"}), 404, "nope"),
+        (("POST", "/admin/jobs", {"kind": "rollback", "table": "photos"}), 404, "photos"),
+        (("POST", "/admin/jobs", {"kind": "rollback", "table": "photos", "generation": "g9"}), 404, "g9"),
+        (("POST", "/admin/plans", {"kind": "rebuild", "table": "photos", "schema": {"fields": []}}), 400, ""),
+        (("POST", "/admin/jobs", {"kind": "ingest", "table": "nope", "source": "/"}), 404, "nope"),
     ],
 )
-def test_what_is_wrong_is_named(owner, photos, method, path, body, status, said):
-    answer = owner(method, path, body)
+def test_what_is_wrong_is_named(owner, asked, status, said):
+    answer = owner(*asked)
     assert answer.status_code == status, answer.json
     assert said in answer.text
     assert SECRET not in answer.text
@@ -235,7 +238,8 @@ def test_pages_in_browsers_are_refused_whatever_they_hold(owner, header):
         assert owner(method, path, **header).status_code == 403
 
 
-def test_a_push_is_in_the_history(guarded, photos):
+@pytest.mark.usefixtures("photos")
+def test_a_push_is_in_the_history(guarded):
     push = [{"cmd": "delete", "fields": {"id": 1}}, {"cmd": "add", "fields": {"id": 2, "nope": 1}}]
     for _ in range(2):
         Caller(guarded, basic("writeer"))("POST", "/update/photos/actions/bulk", push)
