@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 
-from havengate.blobs import FolderReader
+from havengate.blobs import ObjectReader
 from havengate.errors import DocumentError
 from schemas.table import TableSchema
 
@@ -13,10 +12,10 @@ _LOOKED_AT = 1024
 
 
 class PicturesBeside:
-    """Reads the pictures of a Base64 table's rows from the folder of their file."""
+    """Reads the pictures of a Base64 table's rows by their paths, which ``reader`` takes from the file's folder on."""
 
-    def __init__(self, folder: Path, schema: TableSchema, max_bytes: int) -> None:
-        self._reader = FolderReader(folder)
+    def __init__(self, reader: ObjectReader, schema: TableSchema, max_bytes: int) -> None:
+        self._reader = reader
         self._names = schema.base64_fields
         self._max_bytes = max_bytes
 
@@ -30,8 +29,8 @@ class PicturesBeside:
         return fields
 
 
-def base64_picture(reader: FolderReader, path: str, max_bytes: int) -> str:
-    """A file of the folder as Base64 text. Raises DocumentError, PictureError."""
+def base64_picture(reader: ObjectReader, path: str, max_bytes: int) -> str:
+    """A picture as Base64 text. Raises DocumentError, PictureError."""
     data = reader.read(path, max_bytes)
     if not data:
         raise DocumentError("the picture is empty (0 bytes)")

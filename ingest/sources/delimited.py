@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from engines.contract import TableSpec
+from havengate.blobs import FolderReader
 from havengate.errors import HavengateError, RequestError
 from ingest.sources.base import Batch, Checkpoint, Record
 from ingest.sources.batching import batched
@@ -31,7 +32,7 @@ class CsvSource:
         self._path = path
         self._schema = table.schema
         self._max_line = max_line
-        self._pictures = PicturesBeside(path.parent, table.schema, max_picture)
+        self._pictures = PicturesBeside(FolderReader(path.parent), table.schema, max_picture)
         # The module has one limit for the whole process, and Base64 pictures are above its default.
         csv.field_size_limit(max(csv.field_size_limit(), max_line))
         with reading(path), open_text(path) as file:

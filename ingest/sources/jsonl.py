@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from engines.contract import TableSpec
-from havengate.errors import DocumentError, HavengateError
+from havengate.blobs import FolderReader
+from havengate.errors import DocumentError, PictureError
 from ingest.sources.base import Batch, Checkpoint, Record
 from ingest.sources.batching import batched
 from ingest.sources.beside import PicturesBeside
@@ -31,7 +32,7 @@ class JsonlSource:
     def __init__(self, path: Path, table: TableSpec, *, max_picture: int, max_line: int) -> None:
         self._path = path
         self._max_line = max_line
-        self._pictures = PicturesBeside(path.parent, table.schema, max_picture)
+        self._pictures = PicturesBeside(FolderReader(path.parent), table.schema, max_picture)
 
     @property
     def name(self) -> str:
@@ -39,7 +40,7 @@ class JsonlSource:
 
     def count(self) -> int | None:
         with reading(self._path), open_text(self._path) as file:
-            return sum(1 for _ in self._lines(file, 0))
+            return sum(1 for _ in _lines(file, self._max_line, 0))
 
     def left_out(self) -> int:
         return 0
@@ -52,28 +53,39 @@ class JsonlSource:
         offset, number = (int(str(after["offset"])), int(str(after["line"]))) if after else (0, 0)
         with reading(self._path), open_text(self._path) as file:
             file.seek(offset)
-            for number, line in self._lines(file, number):  # noqa: B020  it counts on
-                yield self._record(number, line), {**same, "offset": file.tell(), "line": number}
+            for record, place in json_records(file, self.name, self._pictures, max_line=self._max_line, after=number):
+                yield record, {**same, **place}
 
-    def _lines(self, file: BinaryIO, number: int) -> Iterator[tuple[int, bytes | None]]:
-        """Lines that are not blank with their numbers; None for one that is too long."""
-        while line := file.readline(self._max_line + 1):
-            number += 1
-            if len(line) > self._max_line:
-                while line and not line.endswith(b"\n"):
-                    line = file.readline(self._max_line)
-                yield number, None
-            elif line.strip():
-                yield number, line
 
-    def _record(self, number: int, line: bytes | None) -> Record:
-        place = f"{self._path}:{number}"
+def json_records(
+    file: BinaryIO, name: str, pictures: PicturesBeside, *, max_line: int, after: int
+) -> Iterator[tuple[Record, dict[str, object]]]:
+    """A record for each line behind the file's position, the line ``after``, with the position behind it."""
+    for number, line in _lines(file, max_line, after):
+        place: dict[str, object] = {"offset": file.tell(), "line": number}
         try:
-            if line is None:
-                raise DocumentError(f"a line of more than {self._max_line} bytes")
-            return Record(place, self._pictures.fill(json_object(line)))
-        except HavengateError as error:
-            return Record(place, None, error.message)
+            fields = _fields(line, max_line)
+            yield Record(f"{name}:{number}", pictures.fill(fields)), place
+        except (DocumentError, PictureError) as error:
+            yield Record(f"{name}:{number}", None, error.message), place
+
+
+def _fields(line: bytes | None, max_line: int) -> dict[str, object]:
+    if line is None:
+        raise DocumentError(f"a line of more than {max_line} bytes")
+    return json_object(line)
+
+
+def _lines(file: BinaryIO, max_line: int, number: int) -> Iterator[tuple[int, bytes | None]]:
+    """Lines that are not blank with their numbers; None for one that is too long."""
+    while line := file.readline(max_line + 1):
+        number += 1
+        if len(line) > max_line:
+            while line and not line.endswith(b"\n"):
+                line = file.readline(max_line)
+            yield number, None
+        elif line.strip():
+            yield number, line
 
 
 def json_object(line: bytes | str) -> dict[str, object]:

@@ -28,7 +28,7 @@ class ManifestSource:
     """Lines of a JSONL object, unpacked where its key ends in .gz.
 
     For a Base64 table a picture may be named by a path in the bucket instead: from the manifest's folder on or, with
-    a leading slash, from the bucket down. The checkpoint is the position behind a line, and the tag of the object that it belongs to.
+    a leading slash, from the bucket down. The checkpoint is the position behind a line and the object's tag.
     """
 
     def __init__(

