@@ -174,6 +174,10 @@ class OpenSearchEngine:
         with self._calling(f"changing table {name!r}"):
             self._generations.use(name, generation, last)
 
+    def hold(self, name: str, call: Callable[[], None]) -> None:
+        with self._calling(f"holding table {name!r}"):
+            self._generations.hold(name, call)
+
     def drop_generation(self, name: str, generation: str) -> None:
         with self._calling(f"changing table {name!r}"):
             self._generations.drop(name, generation)

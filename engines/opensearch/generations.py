@@ -84,8 +84,21 @@ class Generations:
             if self._catalog.current(name).index == chosen.index:
                 return
             if isinstance(error, exceptions.NotFoundError):
-                raise Busy(f"changing table {name!r} gave no sign of life, and others ended it; try again") from error
+                raise _ended(name) from error
             raise
+
+    def hold(self, name: str, call: Callable[[], None]) -> None:
+        """Raises Busy, also after the call where others ended the hold meanwhile; UnknownTable."""
+        self._holds.require_free(name)
+        current = self._catalog.current(name)
+        try:
+            with self._holds.held(current) as held:
+                with self._holds.beating(current, held):
+                    call()
+                self._holds.end(current, held)
+        except exceptions.NotFoundError as error:
+            self._catalog.current(name)
+            raise _ended(name) from error
 
     def drop(self, name: str, generation: str) -> None:
         """Raises UnknownGeneration, RequestError for the current one, Busy, UnknownTable."""
@@ -132,3 +145,7 @@ class Generations:
                 *([finished] if chosen.building else []),
             ],
         )
+
+
+def _ended(name: str) -> Busy:
+    return Busy(f"the hold on table {name!r} gave no sign of life, and others ended it; try again")

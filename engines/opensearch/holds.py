@@ -51,7 +51,7 @@ class Holds:
 
     @contextmanager
     def held(self, stored: Stored) -> Iterator[str]:
-        """The address meanwhile, which whoever makes the swap takes away; a block that raises ends the hold.
+        """The address meanwhile: the block ends by ``end`` or by a swap that takes it away, or else it raises.
 
         All writes that were acknowledged are in the index by now. Raises Busy where others were first, Interrupted
         where a shard did not stop taking writes.
@@ -113,12 +113,12 @@ class Holds:
 
     def require_free(self, name: str) -> None:
         """Ends what a killed change left. Raises Busy where one is going on, UnknownTable."""
-        self._catalog.read(name)
+        self._catalog.current(name)
         for stored in self._catalog.generations(name):
             if stored.alive:
                 raise Busy(f"table {name!r} is being changed; try again later")
             if stored.held:
-                self._release(stored, stored.address)
+                self._heal(stored)
 
     def lift(self, index: str) -> None:
         self._client.indices.put_settings(index=index, body={"index.blocks.write": None})
@@ -133,7 +133,7 @@ class Holds:
         if now.alive:
             _pause(deadline, f"table {now.spec.table!r} is being changed; try again later")
         elif now.held:
-            self._release(now, now.address)
+            self._heal(now)
         elif now.address != tried.address:
             return
         elif not now.blocked:
@@ -147,17 +147,21 @@ class Holds:
                 f"index {now.index} takes no writes: somebody else set index.blocks.write; lift the block"
             )
 
-    def _release(self, stored: Stored, address: str) -> None:
-        """Ends the hold that has this address, if it is still there."""
+    def end(self, stored: Stored, address: str) -> None:
+        """Raises NotFoundError where others ended the hold."""
+        # Nobody writes before the second call; after it, nobody would come to lift the block.
+        self.lift(stored.index)
+        self.exchange(stored, address, self.new_address(stored), self.no_sign(stored))
+
+    def _heal(self, stored: Stored) -> None:
         with suppress(exceptions.NotFoundError):
-            # Nobody writes before the second call; after it, nobody would come to lift the block.
-            self.lift(stored.index)
-            self.exchange(stored, address, self.new_address(stored), self.no_sign(stored))
+            self.end(stored, stored.address)
 
     def _give_back(self, stored: Stored, address: str) -> None:
         try:
-            if self._client.indices.exists_alias(index=stored.index, name=address):
-                self._release(stored, address)
+            with suppress(exceptions.NotFoundError):
+                if self._client.indices.exists_alias(index=stored.index, name=address):
+                    self.end(stored, address)
         except (exceptions.OpenSearchException, EngineError) as error:
             table = stored.spec.table
             _LOG.warning("table %s: writes are held back for another %.0f s: %s", table, LIFELESS_S, error)

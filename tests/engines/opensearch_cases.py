@@ -131,12 +131,12 @@ def with_graph(schema):
 
 def cases():
     settings = EngineSettings(kind="opensearch")
-    yield "mapping_every_type", index_body(make_spec("T", EVERY_TYPE), "havengate-T", settings)
+    yield "mapping_every_type", index_body(make_spec("T", EVERY_TYPE), ("havengate-T",), settings)
     several = settings.model_copy(update={"shards": 3, "replicas": "2"})
-    yield "mapping_shards_and_replicas", index_body(full_spec("t"), "havengate-t", several)
+    yield "mapping_shards_and_replicas", index_body(full_spec("t"), ("havengate-t",), several)
     faiss = settings.model_copy(update={"knn_engine": "faiss"})
-    yield "mapping_faiss", index_body(make_spec("t", TWO_SPACES), "havengate-t", faiss)
-    yield "mapping_graph_of_the_schema", index_body(make_spec("t", with_graph(TWO_SPACES)), "havengate-t", settings)
+    yield "mapping_faiss", index_body(make_spec("t", TWO_SPACES), ("havengate-t",), faiss)
+    yield "mapping_graph_of_the_schema", index_body(make_spec("t", with_graph(TWO_SPACES)), ("havengate-t",), settings)
     for name, expression in FILTERS.items():
         yield f"filter_{name}", compile_filter(expression, SCHEMA)
     yield "pool_approximate", PoolBodies(SCHEMA, query((1, 0.5), n=3)).approximate()
