@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from havengate.types import Row
     from ingest.rebuild.work import Work
 
+_LOOKED_AT = 1000
+
 
 def copy(work: Work) -> None:
     """Every row of the current generation, converted, from the checkpoint on."""
@@ -51,6 +53,8 @@ def read_source(work: Work, text: str) -> None:
             f"{rejected} rows of {text} are rejected, {most} may be; nothing has changed. `havengate jobs` lists them; "
             f"give the command again with --max-rejects {rejected}, or cancel job {work.job.id} and begin anew"
         )
+    if not work.engine.stats(work.target).rows and not work.job.params.get("force"):
+        raise JobError(f"no row of {text} went in: nothing has changed (--force swaps the empty table in)")
     work.save(sample=sampled(work))
 
 
@@ -59,6 +63,3 @@ def sampled(work: Work) -> list[str]:
     sample = Sample(None)
     sample.see([row.pk for row in work.engine.scan(work.source, None, _LOOKED_AT)])
     return sample.taken
-
-
-_LOOKED_AT = 1000

@@ -112,13 +112,15 @@ class RebuildRecord:
         with self._writing() as file:
             file.execute("INSERT OR IGNORE INTO partitions VALUES (?, ?)", (table, source))
 
-    def forget_table(self, table: str) -> None:
-        """A table of that name that is made later begins anew."""
+    def forget_tables_but(self, names: Sequence[str]) -> None:
+        """Tables that are gone: one of that name that is made later begins anew."""
         if not self._path.exists():
             return
         with self._writing() as file:
-            for name in ("swaps", "recorded_queries", "partitions"):
-                file.execute(f'DELETE FROM {name} WHERE "table" = ?', (table,))  # noqa: S608  our own names
+            for part in ("swaps", "recorded_queries", "partitions"):
+                known = [table for (table,) in file.execute(f'SELECT DISTINCT "table" FROM {part}')]  # noqa: S608  our own names
+                gone = [(table,) for table in known if table not in names]
+                file.executemany(f'DELETE FROM {part} WHERE "table" = ?', gone)  # noqa: S608  our own names
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

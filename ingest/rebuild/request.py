@@ -36,13 +36,13 @@ class Rebuild:
     """What somebody asks for.
 
     force        also where nothing differs
-    max_rejects  how many rows may lack something, or be rejected by the source
+    max_rejects  how many rows may lack something, or be rejected by the source; None: any number
     min_overlap  the least overlap@10 of any index that is put up with; None: any
     """
 
     wanted: Wanted = field(default_factory=Wanted)
     force: bool = False
-    max_rejects: int = 0
+    max_rejects: int | None = 0
     min_overlap: float | None = None
 
 
