@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -181,7 +182,9 @@ class MaxComputeSource:
         unknown = [repr(name) for name in self._address.columns if name.lower() not in there]
         if unknown:
             raise RequestError(f"{self.name}: no column {', '.join(unknown)}; there are: {', '.join(there)}")
-        return tuple(there[name.lower()] for name in self._address.columns)
+        wanted = {name.lower() for name in self._address.columns}
+        # In the table's own order, whatever the tunnel makes of another.
+        return tuple(column for column in self._table.columns if column.name in wanted)
 
     def _field(self, column: str) -> str:
         """MaxCompute knows no capital letters, fields do."""
@@ -229,7 +232,7 @@ def _canonical(partition: str) -> str:
 
 
 def _native(column: Column, cell: object) -> object:
-    """A cell with its bytes as text, unless its column is of bytes."""
+    """A cell as Python's own types: bytes as text unless the column is of bytes, points in time in UTC."""
     if isinstance(cell, bytes):
         # Not UTF-8: lone surrogates, which no field takes.
         return cell if column.type == "binary" else cell.decode(errors="surrogateescape")
@@ -237,6 +240,6 @@ def _native(column: Column, cell: object) -> object:
         return [_native(column, item) for item in cell]
     if isinstance(cell, Mapping):
         return {_native(column, key): _native(column, item) for key, item in cell.items()}
-    if hasattr(cell, "tolist"):
-        return cell.tolist()
-    return cell
+    if isinstance(cell, datetime) and cell.tzinfo is None:
+        return cell.replace(tzinfo=UTC)
+    return cell.tolist() if hasattr(cell, "tolist") else cell

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-import requests
 from odps import ODPS
 from odps.config import option_context
 from odps.errors import BaseODPSError, NoSuchObject, StreamTruncatedException
 from odps.tunnel import TableTunnel
+from odps.tunnel.pb.errors import DecodeError
 from odps.tunnel.retry import NoRetryPolicy, RetryPolicy, TunnelRetryHandler
 from odps.tunnel.tabletunnel import TableDownloadSession
+from urllib3.exceptions import HTTPError
 
 from havengate.errors import SourceAway, SourceError
 
@@ -27,6 +28,8 @@ _PAUSES_S = (1.0, 4.0)
 _AGAIN = (308, 408, 429)
 _SLICE_ROWS = 4096
 _SLICE_BYTES = 32 << 20
+# requests' own errors, and those of urllib3 and of the decoder that come through while rows stream.
+_BROKEN = (OSError, HTTPError, DecodeError)
 ResultT = TypeVar("ResultT")
 Cells = tuple[object, ...]
 
@@ -48,23 +51,12 @@ class State:
 
 
 class MaxComputeTable:
-    """``keys`` are an AccessKey's id and secret. Raises SourceError, or SourceAway where trying again may help.
+    """``keys`` are an AccessKey's id and secret. Raises SourceError, or SourceAway where trying again may help."""
 
-    ``pauses_s`` are seconds to wait before each further attempt at a call that failed for a passing reason.
-    """
-
-    def __init__(
-        self,
-        project: str,
-        table: str,
-        settings: SourceSettings,
-        keys: tuple[str, str],
-        pauses_s: Sequence[float] = _PAUSES_S,
-    ) -> None:
+    def __init__(self, project: str, table: str, settings: SourceSettings, keys: tuple[str, str]) -> None:
         self._name = f"maxcompute://{project}/{table}"
         self._keys = keys
         self._timeout_s = max(1, int(settings.timeout_s))
-        self._pauses_s = tuple(pauses_s)
         self._session: tuple[str | None, TableDownloadSession] | None = None
 
         def connect() -> Table:
@@ -112,14 +104,14 @@ class MaxComputeTable:
     def read(self, partition: str | None, start: int, columns: Sequence[str]) -> list[Cells]:
         """The next rows from number ``start`` on, some megabytes of them; empty after the last.
 
-        A cell is None, bytes for STRING, CHAR and VARCHAR too, or what pyodps makes of it.
+        A cell is None, bytes for STRING too, a DATETIME in UTC, or what else pyodps makes of it.
         """
 
         def slice_() -> list[Cells]:
             former, session = self._session, self._open(partition)
             try:
                 return _rows(session, start, columns)
-            except (BaseODPSError, OSError):
+            except (BaseODPSError, *_BROKEN):
                 self._session = None
                 if former is None or former[1] is not session:
                     raise
@@ -137,7 +129,7 @@ class MaxComputeTable:
         return self._session[1]
 
     def _tried(self, call: Callable[[], ResultT]) -> ResultT:
-        for pause_s in self._pauses_s:
+        for pause_s in _PAUSES_S:
             try:
                 return self._asked(call)
             except SourceAway:
@@ -150,6 +142,7 @@ class MaxComputeTable:
             "connect_timeout": self._timeout_s,
             "read_timeout": self._timeout_s,
             "use_legacy_logview": True,
+            "local_timezone": False,
             "tunnel.string_as_binary": True,
             "tunnel.require_stream_footer": True,
         }
@@ -169,7 +162,7 @@ class MaxComputeTable:
             status = error.status_code
             passing = status is None or status >= 500 or status in _AGAIN  # noqa: PLR2004  HTTP's own
             raise (SourceAway if passing else SourceError)(f"{self._name}: {self._said(error)}") from None
-        except (requests.RequestException, OSError) as error:
+        except _BROKEN as error:
             raise SourceAway(f"{self._name} does not answer: {type(error).__name__}") from None
         except (ValueError, TypeError, AttributeError) as error:
             raise SourceError(f"{self._name}: an answer that pyodps cannot read ({type(error).__name__})") from None
