@@ -72,7 +72,7 @@ class NewRebuild(_Body):
     settings: dict[str, str | bool] = {}
     source: str = ""
     force: bool = False
-    max_rejects: int = Field(0, ge=0)
+    max_rejects: int | None = Field(0, ge=0)
     min_overlap: float | None = Field(None, ge=0, le=1)
 
     @property

@@ -7,7 +7,6 @@ import secrets
 import threading
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -18,7 +17,6 @@ from havengate.errors import EngineError, HavengateError
 from havengate.services import open_services
 from ingest.jobs.worker import Worker
 from ingest.kinds import KINDS
-from ingest.rebuild.automatic import due_rebuilds
 from ingest.rebuild.recorder import QueryRecorder, recording
 from ingest.table_administration import open_administration
 from query_parser.parse import parse_request
@@ -65,7 +63,7 @@ def open_site(settings: Settings) -> Site:
     recorder = QueryRecorder(settings.data_dir, settings.jobs.record_queries)
     services = recording(open_services(settings, wait_s=_PREDECESSOR_S), recorder)
     administration, token = open_administration(services, "server"), secrets.token_urlsafe(32)
-    worker = _worker(services, administration) if settings.jobs.in_server else None
+    worker = Worker(services, administration.history, administration.store, KINDS) if settings.jobs.in_server else None
     if worker:
         administration = replace(administration, wake=worker.wake)
     ended = threading.Event()
@@ -87,11 +85,6 @@ def open_site(settings: Settings) -> Site:
     if worker:
         worker.start()
     return Site(app, close, token)
-
-
-def _worker(services: Services, administration: LocalAdministration) -> Worker:
-    make = partial(due_rebuilds, services, administration.store)
-    return Worker(services, administration.history, administration.store, KINDS, make=make)
 
 
 def warm_up(services: Services, ended: threading.Event, pause_s: float = _NEW_TABLES_S) -> None:

@@ -33,8 +33,8 @@ class LocalAdministration(JobDesk):
     """Over tables that this process holds."""
 
     services: Services
-    wake: Callable[[], None] = lambda: None
-    """Tells a worker of this process that there is a job."""
+    wake: Callable[[], None] | None = None
+    """Tells the worker of this process that there is a job; None where whoever asks for a job runs it."""
 
     def create_table(self, name: str, schema: VendorSchema, pairs: Sequence[str] = ()) -> Json:
         spec = self.services.tables.create(name, schema, _changed(TableSettings(), pairs))
@@ -92,11 +92,21 @@ class LocalAdministration(JobDesk):
         check_source(source)
         if not (_SCHEME.match(source) or Path(source).is_absolute()):
             raise RequestError(f"{source}: a path in a job is absolute, because nobody knows where it will run")
-        if restart and (begun := self.store.unfinished(KIND, table, {"source": source})):
+        here = self.wake is None
+        if restart and not here and (begun := self.store.unfinished(KIND, table, {"source": source})):
             self.store.ask(begun.id, "cancel")
             self._wait_until_ended(begun.id)
         return self._queued(
-            job_for(self.services, self.history, self.store, table, source, by=self.by, max_rejects=max_rejects)
+            job_for(
+                self.services,
+                self.history,
+                self.store,
+                table,
+                source,
+                by=self.by,
+                max_rejects=max_rejects,
+                restart=restart and here,
+            )
         )
 
     def plan_rebuild(self, table: str, rebuild: Rebuild) -> Json:
@@ -123,8 +133,12 @@ class LocalAdministration(JobDesk):
         """The same command lets a job go on that was paused or has failed."""
         if job.state != "running" or job.wanted:
             job = self.store.ask(job.id, "resume")
-        self.wake()
+        self._wake()
         return job_json(job)
+
+    def _wake(self) -> None:
+        if self.wake is not None:
+            self.wake()
 
     def _counts(self, name: str) -> Json:
         try:
@@ -149,7 +163,7 @@ class LocalAdministration(JobDesk):
         while self.store.job(number).state not in ENDED:
             if time.monotonic() > end:
                 raise JobError(f"job {number} was told to end and has not; try again")
-            self.wake()
+            self._wake()
             time.sleep(_POLL_S)
 
 
