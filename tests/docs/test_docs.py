@@ -14,7 +14,7 @@ from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
 from havengate.settings import Settings, describe_settings
-from ingest.files import PICTURE_SUFFIXES
+from ingest.sources.folder import PICTURE_SUFFIXES
 from schemas.settings import TableSettings
 
 ROOT = Path(__file__).parents[2]
