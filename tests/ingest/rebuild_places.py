@@ -1,6 +1,6 @@
 """A table of colours, models of two spaces, and what tests of rebuilds do with them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from colour_model import ColourModel
@@ -45,7 +45,7 @@ class Place:
     services: object = None
     store: object = None
     changes: object = None
-    seen: list = field(default_factory=list)
+    show: object = lambda _: None
 
     def __post_init__(self):
         engine = self.engine or EmbeddedEngine.open(self.settings.data_dir)
@@ -79,7 +79,7 @@ class Place:
         return self.run(ask_rollback(self.services, self.store, table, generation, BY, **options))
 
     def run(self, job):
-        return run_job(self.services, self.changes, self.store, job.id, show=self.seen.append)
+        return run_job(self.services, self.changes, self.store, job.id, show=self.show)
 
     def generations(self, table="photos"):
         return [(each.name, each.rows, each.current) for each in self.services.engine.generations(table)]
@@ -96,6 +96,10 @@ class Place:
 def shown(row):
     vectors = {name: [round(float(n), 5) for n in vector] for name, vector in row.vectors.items()}
     return dict(row.fields), vectors, dict(row.sources)
+
+
+def model_schema(model):
+    return template("base64", extra_fields=EXTRA_FIELDS, model=model).to_json()
 
 
 def changed_schema(*fields):

@@ -1,4 +1,4 @@
-"""A table is built again beside itself: what is copied, what is embedded again, and what its writers and readers see."""
+"""A table is built again beside itself: what is copied, what is embedded again, what is refused, what is left."""
 
 import pytest
 from colour_model import ColourModel

@@ -1,0 +1,119 @@
+"""A process that rebuilds a table while others write and search it in the same process, to be killed at any moment.
+
+    python rebuild_child.py SETTINGS MODEL SEED [URL PREFIX]
+
+It prints a line for each look at the job, `done` and the job's message at its end, and `wrong ...` for an answer that
+no search may give. What its writer does is appended to the file `written` beside the data folder: an operation before
+it is begun, `ack` when it was acknowledged, `not` when it was refused whole.
+"""
+
+import itertools
+import json
+import os
+import random
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+from colour_model import COLOURS, ColourModel
+from rebuild_places import Place, Turned, model_schema
+from support import photo_row
+
+from havengate.documents import Command
+from havengate.errors import HavengateError
+from havengate.settings import Settings
+from havengate.types import SearchPlan, TextPayload, VectorTerm
+
+TABLE = "photos"
+WRITTEN = [colour for colour in COLOURS if colour not in ("red", "红")]
+KEYS = range(100, 140)
+SPACES = {"builtin": {0, 1, 2}, "clip": {7, 8, 9}}
+"""Where in a vector a model's numbers are."""
+
+
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+
+
+class Writer(threading.Thread):
+    def __init__(self, place, log, seed, ended):
+        super().__init__(daemon=True)
+        self.place, self.ended, self.draw = place, ended, random.Random(seed)
+        self.log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def run(self):
+        for number in itertools.count():
+            if self.ended.is_set():
+                return
+            key, colour = self.draw.choice(KEYS), self.draw.choice(WRITTEN)
+            kind = self.draw.choice(("add", "add", "update_field", "delete"))
+            title = f"{colour} {number}"
+            self.note({"cmd": kind, "id": key, "colour": colour, "title": title})
+            fields = {"id": key}
+            if kind == "add":
+                fields = photo_row(key, colour, title=title)
+            elif kind == "update_field":
+                fields |= {"title": title}
+            spec = self.place.services.engine.table(TABLE)
+            report = self.place.services.documents.push(spec, [Command(kind, fields)])
+            refused = [failure for failure in report.failures if "no row" not in failure.message]
+            if any(not failure.passing for failure in refused):
+                say("wrong push", refused)
+            self.note("not" if refused else "ack")
+
+    def note(self, what):
+        os.write(self.log, (json.dumps(what) + "\n").encode())
+
+
+class Looker(threading.Thread):
+    """Searches by a text: the red rows are nearest, of distance 0, and all vectors of one answer of one space."""
+
+    def __init__(self, place, ended):
+        super().__init__(daemon=True)
+        self.place, self.ended = place, ended
+
+    def run(self):
+        plan = SearchPlan(TABLE, VectorTerm("vector", TextPayload("red"), n=20), output_fields=("title", "vector"))
+        while not self.ended.is_set():
+            try:
+                found = self.place.services.searcher.search(plan)
+            except HavengateError as error:
+                say("wrong search", type(error).__name__, error.message)
+                continue
+            spaces = {self.space(hit.vectors["vector"]) for hit in found.hits}
+            nearest = [(hit.fields["title"], round(hit.score, 4)) for hit in found.hits[:3]]
+            if len(spaces) != 1 or nearest != [("red", 0.0)] * 3:
+                say("wrong answer", spaces, nearest)
+
+    def space(self, vector):
+        return next(name for name, places in SPACES.items() if set(np.flatnonzero(vector).tolist()) <= places)
+
+
+def open_place(settings, url="", prefix=""):
+    engine = None
+    if url:
+        from engines.opensearch.engine import OpenSearchEngine
+
+        opensearch = settings.engine.model_copy(update={"kind": "opensearch", "hosts": url, "index_prefix": prefix})
+        engine = OpenSearchEngine.open(opensearch)
+    return Place(settings, {"builtin": ColourModel(), "clip": Turned()}, engine)
+
+
+def main(data_dir, model, seed, *cluster):
+    place = open_place(Settings(data_dir=Path(data_dir)), *cluster)
+    ended = threading.Event()
+    others = [Writer(place, Path(data_dir).parent / "written", seed, ended), Looker(place, ended)]
+    for other in others:
+        other.start()
+    place.show = lambda job: say("at", job.phase, job.done)
+    job = place.rebuild(schema=model_schema(model))
+    ended.set()
+    for other in others:
+        other.join()
+    place.close()
+    say("done", job.state, job.message)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
