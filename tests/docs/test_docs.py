@@ -99,7 +99,7 @@ def test_every_setting_is_documented_with_its_default():
 
 
 def test_the_suffixes_that_ingest_takes_are_documented():
-    (line,) = [line for line in (ROOT / "docs" / "documents.md").read_text().splitlines() if "names end in" in line]
+    (line,) = [line for line in (ROOT / "docs" / "ingest.md").read_text().splitlines() if "names end in" in line]
     assert set(re.findall(r"\.[a-z]{3,4}\b", line)) == PICTURE_SUFFIXES
 
 
