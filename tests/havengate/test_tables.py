@@ -1,13 +1,10 @@
 """The names that clients send, and the tables they mean."""
 
-import json
 from dataclasses import replace
 
 import pytest
-from support import EXTRA_FIELDS, photo_row
 
-from havengate.documents import Command
-from havengate.errors import ModelError, SchemaError, TableExists, UnfitTable, UnknownGeneration, UnknownTable
+from havengate.errors import ModelError, SchemaError, TableExists, UnfitTable, UnknownTable
 from schemas.settings import TableSettings
 from schemas.templates import template
 from schemas.vendor import read_schema
@@ -90,94 +87,12 @@ def test_models_are_those_that_indexes_name(services):
     assert services.models() == {"builtin"}
 
 
-def silent(_done, _of):
-    pass
-
-
-WITHOUT_TITLE = tuple(field for field in EXTRA_FIELDS if field["field_name"] != "title")
-STOCK = {"field_name": "stock", "field_type": "INT32"}
-
-
 @pytest.mark.usefixtures("photos")
-def test_a_changed_table_keeps_rows_vectors_and_pictures(services):
-    spec, sentences = services.tables.changed("photos", template("base64", extra_fields=(*WITHOUT_TITLE, STOCK)))
-    assert [sentence.split("'")[1] for sentence in sentences] == ["stock", "title"]
-    before = services.engine.table("photos")
-    assert spec.fingerprints == before.fingerprints
-    assert services.tables.change(spec, silent).rows == 3
-    wanted = ("vector_source_image", "price")
-    (row,) = services.documents.fetch(spec, [1], include_vector=True, output_fields=wanted)
-    assert row.fields["vector_source_image"] == photo_row(1, "red")["vector_source_image"]
-    assert row.fields["price"] == 1.5
-    assert "title" not in services.engine.fetch("photos", ["1"])["1"].fields
-    assert row.vectors["vector"].shape == (512,)
-
-
-@pytest.mark.usefixtures("photos")
-def test_a_rolled_back_table_has_the_pictures_of_rows_that_were_deleted_since(services):
-    spec, _ = services.tables.changed("photos", template("base64", extra_fields=WITHOUT_TITLE))
-    services.tables.change(spec, silent)
-    services.documents.push(spec, [Command("delete", {"id": 1}), Command("add", photo_row(2, "white"))])
-    assert services.tables.rollback("photos") == "g1"
-    spec = services.engine.table("photos")
-    wanted = ("vector_source_image", "title")
-    rows = services.documents.fetch(spec, [1, 2], include_vector=False, output_fields=wanted)
-    assert [row.fields["vector_source_image"] for row in rows] == [
-        photo_row(key, colour)["vector_source_image"] for key, colour in ((1, "red"), (2, "green"))
-    ]
-    assert rows[0].fields["title"] == "tomato"
-
-
-@pytest.mark.parametrize(("keep", "left"), [(0, ["g4"]), (1, ["g3", "g4"]), (2, ["g2", "g3", "g4"])])
-@pytest.mark.usefixtures("photos")
-def test_older_generations_go_as_the_setting_says(services, keep, left):
-    tables = replace(services.tables, keep_generations=keep)
-    for _ in range(3):
-        tables.change(services.engine.table("photos"), silent)
-    assert [each.name for each in services.engine.generations("photos")] == left
-
-
-@pytest.mark.usefixtures("photos")
-def test_what_was_in_use_is_kept_for_the_way_back(services):
-    tables = replace(services.tables, keep_generations=1)
-    tables.change(services.engine.table("photos"), silent)
-    assert tables.rollback("photos") == "g1"
-    tables.change(services.engine.table("photos"), silent)
-    assert [each.name for each in services.engine.generations("photos")] == ["g1", "g3"]
-
-
-@pytest.mark.usefixtures("photos")
-def test_without_an_older_generation_there_is_no_way_back(services):
-    for call in (lambda: services.tables.rollback("photos"), lambda: services.tables.rollback("photos", "g7")):
-        with pytest.raises(UnknownGeneration, match="g1"):
-            call()
-    with pytest.raises(UnknownTable):
-        services.tables.rollback("nope")
-
-
-@pytest.mark.usefixtures("photos")
-def test_a_renamed_index_keeps_its_fingerprint_and_settings_may_change_along(services):
-    vendor = template("base64", extra_fields=EXTRA_FIELDS).to_json()
-    (index,) = [index for index in vendor["indexs"] if index["index_type"] == "CUSTOMIZED"]
-    former, index["index_name"] = index["index_name"], "image"
-    before = services.engine.table("photos")
-    spec, sentences = services.tables.changed(
-        "photos", read_schema(json.dumps(vendor)), before.settings.with_pairs(("text=plain",))
-    )
-    assert spec.fingerprints == {"image": before.fingerprints[former]}
-    assert sentences == (f"vector index {former!r} is called 'image'", "setting text: auto becomes plain")
-
-
-@pytest.mark.usefixtures("photos")
-def test_what_cannot_be_copied_is_refused_before_anything_is_done(services):
-    fields = ({"field_name": "price", "field_type": "STRING"}, {"field_name": "title", "field_type": "INT32"})
-    with pytest.raises(SchemaError) as refused:
-        services.tables.changed("photos", template("base64", extra_fields=fields))
-    assert "'price'" in refused.value.message
-    assert "'title'" in refused.value.message
-    with pytest.raises(UnknownTable):
-        services.tables.changed("nope", template("base64"))
-    assert len(services.engine.generations("photos")) == 1
+def test_what_a_table_would_be_is_told_without_making_it(services):
+    fingerprint = services.engine.table("photos").fingerprints["vector"]
+    spec = services.tables.specify("other", template("base64"), TableSettings(text="plain"))
+    assert (spec.name, spec.settings.text, spec.fingerprints) == ("other", "plain", {"vector": fingerprint})
+    assert services.tables.names() == ["photos"]
 
 
 class Touched:
