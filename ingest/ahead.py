@@ -46,4 +46,5 @@ def in_order(
         leaving.set()
         pool.shutdown(wait=False, cancel_futures=True)
         reader.shutdown(wait=False, cancel_futures=True)
-        wait([*ahead, *([reading] if reading else [])], _LEAVE_S)
+        # One that was cancelled in the queue is never told so.
+        wait([each for each in (*ahead, reading) if each and not each.cancelled()], _LEAVE_S)
