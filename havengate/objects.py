@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from havengate.blobs import ObjectReader, open_reader
@@ -52,11 +53,14 @@ class Readers:
                 self._opened.popitem()[1].close()
 
     def _open(self, endpoint: str, bucket: str, keys: tuple[str, str] | None) -> Bucket:
+        addressing = self._settings.oss_addressing
         try:
-            return open_bucket(read_endpoint(endpoint), bucket_name(bucket), keys, self._settings.timeout_s)
+            store, name = read_endpoint(endpoint), bucket_name(bucket)
         except SchemaError as error:
             # No row is to blame.
             raise SourceError(error.message) from error
+        store = store if addressing == "auto" else replace(store, addressing=addressing)
+        return open_bucket(store, name, keys, self._settings.timeout_s)
 
     def _endpoint(self, source: PictureSource) -> str:
         endpoint = source.endpoint or self._settings.oss_endpoint

@@ -170,6 +170,11 @@ class SourceSettings(_Group):
     oss_endpoint: str = Field("", description="endpoint for oss:// and s3:// sources, and for schemas without one")
     oss_access_key_id: str = Field("", description="AccessKey id for OSS and S3; empty: the machine's own role")
     oss_access_key_secret: SecretStr = Field(SecretStr(""), description="AccessKey secret for OSS and S3")
+    oss_addressing: Literal["auto", "virtual", "path"] = Field(
+        "auto",
+        description="where the bucket's name goes: into the host's (virtual) or the path; auto is path for addresses, "
+        "localhost and names without a dot",
+    )
     maxcompute_endpoint: str = Field("", description="endpoint of MaxCompute")
     maxcompute_tunnel: str = Field("", description="endpoint of MaxCompute's tunnel; empty: asked of MaxCompute")
     maxcompute_access_key_id: str = Field("", description="AccessKey id for MaxCompute")

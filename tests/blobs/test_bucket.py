@@ -204,6 +204,15 @@ def test_the_bucket_stands_in_the_name_of_a_host_but_in_the_path_of_an_address(s
     assert store.paths() == [f"/{SEED}", f"/opensearch/{SEED}", f"/opensearch/{SEED}"]
 
 
+@pytest.mark.usefixtures("names_in_test")
+@pytest.mark.parametrize(("addressing", "host"), [("virtual", "opensearch.minio.test"), ("path", "minio.test")])
+def test_a_setting_says_where_the_buckets_name_goes(store, readers, addressing, host):
+    store.fill("opensearch", {SEED: b"picture"})
+    source = PictureSource("image", "oss", f"http://minio.test:{store.port}", "opensearch", KEYS)
+    assert readers(oss_addressing=addressing).reader(source).read(SEED, MANY) == b"picture"
+    assert [asked.host for asked in store.asked] == [f"{host}:{store.port}"]
+
+
 @pytest.mark.usefixtures("no_pauses")
 def test_a_store_that_says_to_come_again_is_asked_again(reader, store):
     store.fault = only(SEED, Answer(503, "SlowDown"), times=3)
