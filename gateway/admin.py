@@ -16,6 +16,7 @@ from gateway.bodies import decode_json, read_body
 from gateway.errors import json_response, log_if_ours, status_body
 from gateway.slots import without_slot
 from havengate.errors import HavengateError, RequestError, SettingsError
+from ingest.administration import BACKUPS
 from ingest.rebuild.decide import Wanted
 from ingest.rebuild.request import Rebuild
 from schemas.vendor import VendorSchema
@@ -100,6 +101,23 @@ class NewJob(RootModel[Annotated[NewIngest | NewRebuild | NewRollback, Field(dis
     model_config = ConfigDict(hide_input_in_errors=True)
 
 
+_BACKUP = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}$")
+"""A file's name in the folder ``backups`` of the data folder: nobody is let near other paths over HTTP."""
+
+
+class NewBackup(_Body):
+    """POST /admin/tables/{table}/backup."""
+
+    file: str = _BACKUP
+
+
+class NewRestore(_Body):
+    """POST /admin/restore."""
+
+    file: str = _BACKUP
+    table: str | None = None
+
+
 class JobsQuery(_Body):
     table: str | None = None
     state: Literal["queued", "running", "paused", "failed", "cancelled", "done"] | None = None
@@ -115,6 +133,7 @@ def blueprint(administration: LocalAdministration) -> Blueprint:
     views = Blueprint("admin", __name__, url_prefix="/admin")
     views.before_request(refuse_browsers)
     _add_tables(views, administration)
+    _add_backups(views, administration)
     _add_jobs(views, administration)
     views.register_error_handler(HavengateError, refused)
     return views
@@ -156,6 +175,26 @@ def _add_tables(views: Blueprint, administration: LocalAdministration) -> None:
     @needs("admin", owner=True)
     def generations(table: str) -> Response:
         return json_response({"generations": here().generations(table)})
+
+
+def _add_backups(views: Blueprint, administration: LocalAdministration) -> None:
+    folder = administration.services.settings.data_dir / BACKUPS
+
+    @views.post("/tables/<table>/backup")
+    @needs("admin", owner=True)
+    def backup(table: str) -> Response:
+        asked = read_json(NewBackup)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with without_slot(request.environ):
+            made = replace(administration, by=caller()).backup(table, folder / asked.file)
+        return json_response({"file": f"{BACKUPS}/{asked.file}", **made}, 201)
+
+    @views.post("/restore")
+    @needs("admin", owner=True)
+    def restore() -> Response:
+        asked = read_json(NewRestore)
+        with without_slot(request.environ):
+            return json_response(replace(administration, by=caller()).restore(folder / asked.file, asked.table), 201)
 
 
 def _add_jobs(views: Blueprint, administration: LocalAdministration) -> None:

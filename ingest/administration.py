@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from havengate.settings import Settings
     from ingest.history_store import HistoryStore
     from ingest.jobs.model import Job, State
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from schemas.vendor import VendorSchema
 
 Json = dict[str, Any]
+BACKUPS = "backups"
+"""The folder of the data folder that a server writes backups to, and takes them from."""
 
 
 class JobAdministration(Protocol):
@@ -75,6 +79,19 @@ class Administration(JobAdministration, Protocol):
 
     def rollback(self, table: str, generation: str | None = None, *, strict: bool = False) -> Json:
         """The job that goes back; it waits for a worker. Raises UnknownGeneration, UnknownTable, JobError."""
+
+    def backup(self, table: str, file: Path) -> Json:
+        """Writes ``file``: its ``rows``, ``blobs`` (pictures), ``bytes``, ``lost_pictures``.
+
+        Raises UnknownTable, RequestError where the file is there already, EngineError.
+        """
+
+    def restore(self, file: Path, table: str | None = None) -> Json:
+        """Makes the ``table`` of a backup, under another name if one is given: its ``rows``, ``blobs``, and
+        ``secrets``, the places in its schema whose secrets have to be set again.
+
+        Raises SourceError for a file that is no backup or damaged, TableExists, SchemaError, EngineError.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from havengate.errors import JobError, RequestError, UnfitTable, UnknownGenerati
 from ingest.administration import JobDesk, Json, job_json
 from ingest.jobs.model import ENDED
 from schemas.settings import TableSettings
-from schemas.vendor import VendorSchema, read_schema, schema_public
+from schemas.vendor import VendorSchema, masked, read_schema, schema_public
 
 if TYPE_CHECKING:
     from havengate.services import Services
+    from ingest.backup import Progress
     from ingest.history import What
     from ingest.jobs.model import Job
     from ingest.rebuild.request import Rebuild
@@ -128,6 +129,22 @@ class LocalAdministration(JobDesk):
         if generation is not None and generation not in names:
             raise UnknownGeneration(f"table {table!r} has no generation {generation!r}; there are: {', '.join(names)}")
         return self._queued(ask_rollback(self.services, self.store, table, generation, self.by, strict=strict))
+
+    def backup(self, table: str, file: Path, progress: Progress = lambda *_: None) -> Json:
+        from ingest.backup import backup
+
+        made = asdict(backup(self.services.engine, self.services.tables.blobs, table, file, progress))
+        self.history.add("backup", table, self.by, detail={"file": str(file), **made})
+        return made
+
+    def restore(self, file: Path, table: str | None = None, progress: Progress = lambda *_: None) -> Json:
+        from ingest.restore import restore
+
+        made = asdict(restore(self.services.engine, self.services.tables.blobs, file, table, progress))
+        schema = masked(dict(self.services.engine.table(made["table"]).vendor_schema))
+        detail = {"schema": schema, "file": str(file), "rows": made["rows"]}
+        self.history.add("table restored", made["table"], self.by, detail=detail)
+        return {**made, "secrets": [*made["secrets"]]}
 
     def _queued(self, job: Job) -> Json:
         """The same command lets a job go on that was paused or has failed."""

@@ -8,6 +8,7 @@ import traceback
 
 import click
 
+from havengate.cli.backup import backup, restore
 from havengate.cli.changes import changes
 from havengate.cli.common import printable
 from havengate.cli.data import schema, table
@@ -46,7 +47,7 @@ _QUERIES = (explain, parse, search)
 _RUNNING = (config, demo, doctor, serve, user, worker)
 for command in (*_DATA, *_MODELS, *_QUERIES, *_RUNNING):
     cli.add_command(command)
-for command in (generations, rebuild, rollback):
+for command in (backup, generations, rebuild, restore, rollback):
     table.add_command(command)
 
 

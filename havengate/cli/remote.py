@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
+from uuid import uuid4
 
 from havengate import errors
-from havengate.errors import EngineError, HavengateError
+from havengate.cli.files import bring, move
+from havengate.errors import EngineError, HavengateError, RequestError, SourceError
+from ingest.administration import BACKUPS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +117,26 @@ class RemoteAdministration:
     def rollback(self, table: str, generation: str | None = None, *, strict: bool = False) -> Json:
         asked = {"kind": "rollback", "table": table, "generation": generation, "strict": strict}
         return self._ask("POST", "/admin/jobs", asked)
+
+    def backup(self, table: str, file: Path) -> Json:
+        """The server writes below its own folder only; from there the file is moved."""
+        if file.exists():
+            raise RequestError(f"{file} is there already; name another file")
+        name = f"{table}-{uuid4().hex}.tar"
+        made = self._ask("POST", f"{_of(table)}/backup", {"file": name}, None)
+        move(self.data_dir / BACKUPS / name, file)
+        return made
+
+    def restore(self, file: Path, table: str | None = None) -> Json:
+        """The server reads from its own folder only; the file is there for as long as it does."""
+        kept = self.data_dir / BACKUPS / f"restoring-{uuid4().hex}.tar"
+        bring(file, kept)
+        try:
+            return self._ask("POST", "/admin/restore", {"file": kept.name, "table": table}, None)
+        except SourceError as error:
+            raise SourceError(error.message.replace(kept.name, file.name)) from error
+        finally:
+            kept.unlink(missing_ok=True)
 
     def _list(self, what: str, query: Mapping[str, object]) -> list[Json]:
         asked = urlencode({key: value for key, value in query.items() if value is not None})
