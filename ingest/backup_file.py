@@ -97,19 +97,19 @@ def read_manifest(source: BinaryIO, name: str) -> Json:
     """
     found: dict[str, list[object]] = {}
     manifest: Json | None = None
-    for member, data in _members(source, name):
-        if manifest is not None:
-            raise _damaged(name, f"{member.name!r} stands behind the manifest")
-        wanted = _MANIFEST.fullmatch(member.name)
-        if not found:
-            _require_header(member, data, name)
-        elif wanted:
-            manifest = _text(member, data, name, wanted[1])
-            continue
-        elif not _DATA.fullmatch(member.name) or member.name in found:
-            raise _damaged(name, f"no backup has such a member: {member.name[:100]!r}")
-        data.seek(0)
-        found[member.name] = [member.size, _checksum(data)]
+    with _readable(name):
+        for member, data in _members(source, name):
+            if manifest is not None:
+                raise _damaged(name, f"{member.name!r} stands behind the manifest")
+            wanted = _MANIFEST.fullmatch(member.name)
+            if not found:
+                _require_header(member, data, name)
+            elif wanted:
+                manifest = _text(member, data, name, wanted[1])
+                continue
+            elif not _DATA.fullmatch(member.name) or member.name in found:
+                raise _damaged(name, f"no backup has such a member: {member.name[:100]!r}")
+            found[member.name] = [member.size, _checksum(data)]
     if manifest is None:
         raise _damaged(name, "it is cut off: the manifest at its end is missing")
     _require_members(manifest.get("members"), found, name)
@@ -118,27 +118,25 @@ def read_manifest(source: BinaryIO, name: str) -> Json:
 
 def read_rows(source: BinaryIO, name: str) -> Iterator[Row | str]:
     """Rows, and keys of deleted ones, in the order in which they count. Raises SourceError."""
-    for member, data in _members(source, name):
-        if not member.name.startswith("rows-"):
-            continue
-        for number, line in enumerate(data, 1):
-            try:
-                yield _row(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise _damaged(name, f"{member.name}, line {number}: {error!r}") from error
+    with _readable(name):
+        for member, data in _members(source, name, "rows-"):
+            for number, line in enumerate(data, 1):
+                try:
+                    yield _row(json.loads(line))
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    raise _damaged(name, f"{member.name}, line {number}: {error!r}") from error
 
 
 def read_blobs(source: BinaryIO, name: str) -> Iterator[tuple[str, bytes]]:
     """Keys and pictures. Raises SourceError."""
-    for member, data in _members(source, name):
-        if not member.name.startswith("blobs-"):
-            continue
-        while line := data.readline(100):
-            head = _BLOB_HEAD.fullmatch(line)
-            if head is None or int(head[2]) > member.size:
-                raise _damaged(name, f"{member.name}: {line!r} begins no picture")
-            yield head[1].decode(), data.read(int(head[2]))
-            data.read(1)
+    with _readable(name):
+        for member, data in _members(source, name, "blobs-"):
+            while line := data.readline(100):
+                head = _BLOB_HEAD.fullmatch(line)
+                if head is None or int(head[2]) > member.size:
+                    raise _damaged(name, f"{member.name}: {line!r} begins no picture")
+                yield head[1].decode(), data.read(int(head[2]))
+                data.read(1)
 
 
 @contextmanager
@@ -151,20 +149,20 @@ def _readable(name: str) -> Iterator[None]:
         raise SourceError(f"backup {name}: {error.strerror or error}") from error
 
 
-def _members(source: BinaryIO, name: str) -> Iterator[tuple[tarfile.TarInfo, Any]]:
+def _members(source: BinaryIO, name: str, kind: str = "") -> Iterator[tuple[tarfile.TarInfo, Any]]:
     """Plain files only; a link, a folder or a device is refused before anybody looks at its name."""
     source.seek(0)
-    with _readable(name):
-        try:
-            tar = tarfile.open(fileobj=source, mode="r:")  # noqa: SIM115  the caller closes the source
-        except tarfile.ReadError as error:
-            raise SourceError(f"{name} is no backup of a table: {error}") from error
-        while (member := tar.next()) is not None:
-            data = tar.extractfile(member) if member.type == tarfile.REGTYPE and member.sparse is None else None
-            if data is None:
-                raise _damaged(name, f"member {member.name[:100]!r} is no plain file")
+    try:
+        tar = tarfile.open(fileobj=source, mode="r:")  # noqa: SIM115  the caller closes the source
+    except tarfile.ReadError as error:
+        raise SourceError(f"{name} is no backup of a table: {error}") from error
+    while (member := tar.next()) is not None:
+        data = tar.extractfile(member) if member.type == tarfile.REGTYPE and member.sparse is None else None
+        if data is None:
+            raise _damaged(name, f"member {member.name[:100]!r} is no plain file")
+        if member.name.startswith(kind):
             yield member, data
-            _forget(tar)
+        _forget(tar)
 
 
 def _forget(tar: tarfile.TarFile) -> None:
@@ -196,6 +194,7 @@ def _text(member: tarfile.TarInfo, data: BinaryIO, name: str, checksum: str | No
 
 
 def _checksum(data: BinaryIO) -> str:
+    data.seek(0)
     digest = hashlib.sha256()
     while piece := data.read(_PIECE):
         digest.update(piece)
