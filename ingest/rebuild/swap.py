@@ -26,15 +26,12 @@ def current(engine: Engine, table: str) -> str:
 
 
 def previous(engine: Engine, table: str) -> str:
-    """The newest kept generation that is older than the current one, else the newest that is kept.
-
-    Raises UnknownGeneration where no other is kept.
-    """
+    """The newest generation that is older than the current one. Raises UnknownGeneration."""
     listed = [each.name for each in engine.generations(table) if not each.building]
     used = current(engine, table)
-    older = listed[: listed.index(used)] or [name for name in listed if name != used]
+    older = listed[: listed.index(used)]
     if not older:
-        raise UnknownGeneration(f"table {table!r} has no generation but {used}")
+        raise UnknownGeneration(f"table {table!r} has no generation before {used}; there are: {', '.join(listed)}")
     return older[-1]
 
 

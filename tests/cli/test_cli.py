@@ -68,43 +68,41 @@ def test_tables_come_and_go(data_dir, schema_file):
     assert run_cli(data_dir, "table", "list").stdout == ""
 
 
-def test_a_table_is_changed_and_rolled_back(data_dir, schema_file, tmp_path):
+def test_a_table_is_rebuilt_and_rolled_back(data_dir, schema_file, tmp_path):
     stock = {"field_name": "stock", "field_type": "INT64"}
     old, new = schema_file(), schema_file("push", extra_fields=(stock,))
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps({"id": key, "vector": [0.5] * 512}) + "\n" for key in range(3)))
     run_cli(data_dir, "table", "create", "shoes", "--schema", old)
     run_cli(data_dir, "ingest", "shoes", str(rows))
-    dry = run_cli(data_dir, "table", "change", "shoes", new, "--dry-run").stdout
-    assert "'stock' is added" in dry
+    dry = run_cli(data_dir, "table", "rebuild", "shoes", "--schema", new, "--dry-run").stdout
+    assert "field 'stock': added" in dry
+    assert run_cli(data_dir, "table", "rebuild", "shoes").stdout == "nothing to do\n"
     assert run_cli(data_dir, "table", "generations", "shoes").stdout == "g1\t3 rows\tin use\n"
-    done = run_cli(data_dir, "table", "change", "shoes", new, "--set", "text=plain")
-    assert "setting text: auto becomes plain" in done.stdout
+    done = run_cli(data_dir, "table", "rebuild", "shoes", "--schema", new, "--set", "text=plain")
+    assert "setting 'text': converted ('auto' becomes 'plain')" in done.stdout
+    assert "3 rows     overlap@10 1.00, rank shift 0.00" in done.stdout
     assert done.stdout.endswith("table shoes is generation g2 with 3 rows\n")
     assert run_cli(data_dir, "table", "generations", "shoes").stdout == "g1\t3 rows\ng2\t3 rows\tin use\n"
     asked = run_cli(data_dir, "table", "rollback", "shoes", check=False, input="n\n")
-    assert "not in it" in asked.stdout
+    assert "take table shoes back" in asked.stdout
     assert asked.returncode != 0
-    assert run_cli(data_dir, "table", "rollback", "shoes", "--yes").stdout == "table shoes is generation g1\n"
+    back = run_cli(data_dir, "table", "rollback", "shoes", "--yes")
+    assert back.stdout == "table shoes is generation g1 with 3 rows\n"
     assert "no generation 'g9'; there are: g1, g2" in fails(
         run_cli(data_dir, "table", "rollback", "shoes", "g9", "--yes", check=False)
     )
-    assert "no generation before g1" in fails(run_cli(data_dir, "table", "rollback", "shoes", check=False))
+    assert "no generation before g1" in fails(run_cli(data_dir, "table", "rollback", "shoes", "--yes", check=False))
 
 
-def test_a_change_that_copying_cannot_make_says_why(data_dir, schema_file):
-    run_cli(
-        data_dir,
-        "table",
-        "create",
-        "t",
-        "--schema",
-        schema_file(extra_fields=({"field_name": "n", "field_type": "INT64"},)),
-    )
-    narrow = schema_file("push", extra_fields=({"field_name": "n", "field_type": "INT32"},))
-    done = run_cli(data_dir, "table", "change", "t", narrow, check=False)
+def test_a_rebuild_that_cannot_be_done_says_why(data_dir, schema_file):
+    number = {"field_name": "n", "field_type": "INT64"}
+    run_cli(data_dir, "table", "create", "t", "--schema", schema_file(extra_fields=(number,)))
+    narrow = schema_file("push", extra_fields=({**number, "field_type": "INT32"},))
+    done = run_cli(data_dir, "table", "rebuild", "t", "--schema", narrow, check=False)
     assert done.returncode == 2
-    assert "field 'n': INT64 becomes INT32" in done.stderr
+    assert "field 'n': refused (INT64 becomes INT32" in done.stderr
+    assert "has no source" in fails(run_cli(data_dir, "table", "rebuild", "t", "--from-source", check=False))
 
 
 def test_show_masks_secrets(data_dir, schema_file):

@@ -54,6 +54,12 @@ class Place:
         self.store = JobStore(self.settings.data_dir)
         self.changes = HistoryStore(self.settings.data_dir)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
     def close(self):
         self.changes.close()
         self.store.close()
@@ -66,9 +72,9 @@ class Place:
 
     def push(self, *rows, table="photos", cmd="add"):
         spec = self.services.engine.table(table)
-        report = self.services.documents.push(spec, [Command(cmd, row) for row in rows])
-        assert report.failures == ()
-        return report
+        for start in range(0, len(rows), 50):
+            report = self.services.documents.push(spec, [Command(cmd, row) for row in rows[start : start + 50]])
+            assert report.failures == ()
 
     def rebuild(self, table="photos", *, schema=None, settings=(), source="", **limits):
         wanted = Wanted(schema, settings, source)
@@ -108,3 +114,21 @@ def changed_schema(*fields):
 
 def colour_row(key, colour, **fields):
     return photo_row(key, colour, cate_id=1, **fields)
+
+
+def reopened(place, **models):
+    """The same data folder in another process's hands."""
+    place.close()
+    return Place(place.settings, models)
+
+
+def once_at(act, *phases):
+    """Something to do when a job first comes to each of these phases."""
+    left = list(phases)
+
+    def show(job):
+        if job.phase in left:
+            left.remove(job.phase)
+            act(job.phase)
+
+    return show
