@@ -34,8 +34,12 @@ _WHY = {
 }
 
 
-class AccessDenied(DocumentError):
-    """An object that may not be read; whether the store means the whole bucket is not known yet."""
+class Unclear(DocumentError):
+    """An object that cannot be read, where the answer does not tell whether the whole bucket cannot."""
+
+
+class BrokenOff(DocumentError):
+    """An object whose bytes did not come, however often it was asked for."""
 
 
 def failures() -> tuple[type[Exception], ...]:
@@ -52,6 +56,13 @@ def body_failures() -> tuple[type[Exception], ...]:
     from urllib3.exceptions import HTTPError
 
     return BotoCoreError, HTTPError, OSError
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Whether nobody was there to be asked, which has nothing to do with what was asked for."""
+    from botocore import exceptions
+
+    return isinstance(error, (exceptions.ConnectTimeoutError, exceptions.EndpointConnectionError))
 
 
 def translated(error: Exception, store: str) -> HavengateError:
@@ -80,11 +91,13 @@ def _refused(error: ClientError, store: str) -> HavengateError:
     if status == HTTPStatus.PRECONDITION_FAILED:
         return SourceChanged(f"{store}: the object is not what it was")
     if code in _DENIED:
-        return AccessDenied(f"access is denied ({code})")
+        return Unclear(f"access is denied ({code})")
     if code in _OF_THE_OBJECT:
         return DocumentError(f"{_OF_THE_OBJECT[code]} ({code})")
     if status == HTTPStatus.NOT_FOUND and code != "NoSuchBucket":
-        return DocumentError("no such object in the bucket")
+        # Every web server answers like this, but without a code.
+        kind = Unclear if code == str(status) else DocumentError
+        return kind("no such object in the bucket")
     return SourceError(f"{store}: {_WHY.get(code, 'refused')} ({code}, status {status})")
 
 

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from havengate.bucket_errors import AccessDenied, body_failures, failures, translated
+from havengate.bucket_errors import BrokenOff, Unclear, body_failures, failures, is_unreachable, translated
 from havengate.endpoints import Endpoint, object_key
-from havengate.errors import DocumentError, HavengateError, PictureError, SourceChanged, SourceError
+from havengate.errors import DocumentError, HavengateError, PictureError, SourceAway, SourceChanged, SourceError
 
 _PAGE = 1000
 _ATTEMPTS = 4
 _CONNECT_S = 10.0
+_AWAY = 2
+_AWAY_S = 1.0
 _CONNECTIONS = 64
 _PIECE = 16 << 10
 _SLOWEST = 64 << 10
@@ -42,8 +44,9 @@ class Bucket:
     """One bucket, read only. May be called from several threads.
 
     A call is tried up to four times where the store does not answer or says to come again, and a body that breaks
-    off is asked for again; no answer for ``timeout_s`` seconds, or bytes that come more slowly than 64 KiB/s
-    beyond that, count as breaking off.
+    off three times; no answer for ``timeout_s`` seconds, or bytes that come more slowly than 64 KiB/s beyond that,
+    count as breaking off. Where nobody can be reached, or two calls in a row had no answer, others are not tried for a
+    second: a push of many pictures would wait for each.
     """
 
     def __init__(self, client: Any, endpoint: Endpoint, name: str, timeout_s: float) -> None:
@@ -52,13 +55,17 @@ class Bucket:
         self._store = f"bucket {name!r} at {endpoint.url}"
         self._timeout_s = timeout_s
         self._answered = False
+        self._failed = 0
+        self._away_until = 0.0
 
     def read(self, path: str, max_bytes: int) -> bytes:
         """As havengate.blobs.ObjectReader. Raises SourceError, SourceAway for the store as a whole."""
         try:
-            return self._whole(object_key(path), max_bytes)
+            key = object_key(path)
         except ValueError as error:
             raise DocumentError(f"picture {path[:_SHOWN]!r}: {error}") from error
+        try:
+            return self._whole(key, max_bytes)
         except (DocumentError, PictureError) as error:
             kind = PictureError if isinstance(error, PictureError) else DocumentError
             raise kind(f"picture {path[:_SHOWN]!r}: {error.message}") from error
@@ -77,6 +84,8 @@ class Bucket:
         span = f"bytes={start}-{start + size - 1}"
         try:
             data, answer = self._got(size, Key=of.key, Range=span, IfMatch=of.etag)
+        except BrokenOff as error:
+            raise SourceAway(f"object {of.key[:_SHOWN]!r} of {self._store} {error.message}") from error
         except (DocumentError, PictureError) as error:
             raise SourceChanged(f"object {of.key[:_SHOWN]!r} of {self._store}: {error.message}") from error
         if len(data) != size or answer.get("ETag", "") != of.etag:
@@ -110,12 +119,12 @@ class Bucket:
     def _whole(self, key: str, max_bytes: int) -> bytes:
         try:
             return self._got(max_bytes, Key=key)[0]
-        except AccessDenied as error:
+        except Unclear as error:
             if self._is_readable():
                 raise
             raise SourceError(
-                f"{self._store}: {error.message}; the credentials need to read objects and to list the bucket,"
-                " without which a missing object looks like a forbidden one"
+                f"{self._store}: {error.message}, and the bucket cannot be listed; is this its endpoint, and may these"
+                " credentials read and list it? To those that may not list a missing object looks like a forbidden one"
             ) from error
 
     def _is_readable(self) -> bool:
@@ -135,7 +144,7 @@ class Bucket:
                 return self._body(answer, max_bytes), answer
             except _Broken as broken:
                 fault = str(broken)
-        raise DocumentError(f"{fault}, {_ATTEMPTS - 1} times")
+        raise BrokenOff(f"{fault}, {_ATTEMPTS - 1} times")
 
     def _body(self, answer: Mapping[str, Any], max_bytes: int) -> bytes:
         size = answer.get("ContentLength")
@@ -163,15 +172,23 @@ class Bucket:
         return bytes(data)
 
     def _ask(self, call: str, **request: Any) -> Mapping[str, Any]:
+        if monotonic() < self._away_until:
+            raise SourceAway(f"{self._store} could not be reached a moment ago")
         try:
             answer: Mapping[str, Any] = getattr(self._client, call)(Bucket=self._name, **request)
         except failures() as error:
             told = translated(error, self._store)
             # A store that knows that there is no such object has looked.
-            self._answered |= isinstance(told, DocumentError) and not isinstance(told, AccessDenied)
+            self._answered |= isinstance(told, DocumentError) and not isinstance(told, Unclear)
+            self._note_failure(_AWAY if is_unreachable(error) else 1 if isinstance(told, SourceAway) else 0)
             raise told from error
-        self._answered = True
+        self._answered, self._failed = True, 0
         return answer
+
+    def _note_failure(self, weight: int) -> None:
+        self._failed = self._failed + weight if weight else 0
+        if self._failed >= _AWAY:
+            self._away_until = monotonic() + _AWAY_S
 
 
 def open_bucket(endpoint: Endpoint, name: str, keys: tuple[str, str] | None, timeout_s: float) -> Bucket:

@@ -285,7 +285,7 @@ def test_access_to_one_object_is_denied_where_others_can_be_read(reader, store):
 
 def test_access_to_the_bucket_is_denied_where_it_tells_nothing(reader, store):
     store.fault = lambda _: Answer(403, "AccessDenied")
-    assert "need to read objects and to list the bucket" in fault(reader, SEED, SourceError)
+    assert "access is denied (AccessDenied), and the bucket cannot be listed" in fault(reader, SEED, SourceError)
     store.fault = None
     assert reader.read(SEED, MANY) == b"picture"
 
@@ -326,9 +326,32 @@ def test_nobody_is_sent_elsewhere(reader, store, status, code):
     assert {asked.host for asked in store.asked} == {f"127.0.0.1:{store.port}"}
 
 
-def test_a_page_that_is_no_stores_is_no_rows_fault(reader, store):
-    store.fault = lambda _: Answer(400, headers={"Content-Type": "text/html"})
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_web_server_that_is_no_store_is_no_rows_fault(reader, store, status):
+    store.fault = lambda _: Answer(status, headers={"Content-Type": "text/html"})
     fault(reader, SEED, SourceError)
+
+
+def test_a_missing_object_may_be_told_without_a_code_by_a_store_that_lists(reader, store):
+    store.fault = only(SEED, Answer(404))
+    assert fault(reader, SEED).endswith("no such object in the bucket")
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_store_that_is_away_is_not_asked_for_every_picture(reader, store):
+    paths = [f"{number}.jpg" for number in range(20)]
+    store.fault = lambda _: Answer(503, "SlowDown")
+    reasons = [fault(reader, path, SourceAway) for path in paths]
+    assert len(store.paths()) <= 8
+    assert reasons[-1].endswith("could not be reached a moment ago")
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_an_object_that_never_comes_keeps_nobody_from_others(reader, store):
+    store.fault = only(SEED, Answer(503, "SlowDown"))
+    for _ in range(3):
+        fault(reader, SEED, SourceAway)
+        assert reader.read("a.jpg", MANY) == b"a"
 
 
 def test_boto3_is_named_where_it_is_missing(readers, monkeypatch):
@@ -378,6 +401,10 @@ def test_parts_of_an_object_are_those_of_the_object_that_was_looked_at(bucket, s
     store.fill("opensearch", {"q": b"another one"})
     with pytest.raises(SourceChanged):
         bucket.part(found, 0, 4)
+    store.fault = lambda asked: Cut(2) if asked.method == "GET" else None
+    with pytest.raises(SourceAway, match="broke off"):
+        bucket.part(bucket.look("q"), 0, 4)
+    store.fault = None
     store.drop("opensearch", "q")
     with pytest.raises(SourceChanged):
         bucket.part(found, 0, 4)
