@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from havengate.errors import EngineError, JobError, RequestError, SchemaError
+from havengate.errors import EngineError, JobError, RequestError, SchemaError, UnknownGeneration
 from ingest.jobs.model import ENDED
 from ingest.rebuild.decide import Decision, Wanted, decide, vendor_of
 from ingest.rebuild.swap import previous
@@ -74,12 +74,19 @@ def ask_rollback(
 ) -> Job:
     """The job that goes back to a kept generation, by default the one before the current one.
 
-    Raises UnknownGeneration, UnknownTable, JobError where a rebuild has been begun.
+    Raises UnknownGeneration, UnknownTable, JobError where it is the current one, or a rebuild has been begun.
     """
-    params = {"generation": generation or previous(services.engine, table)}
+    listed = {each.name: each for each in services.engine.generations(table)}
+    wanted = generation or previous(services.engine, table)
+    if wanted not in listed or listed[wanted].building:
+        known = ", ".join(name for name, each in listed.items() if not each.building)
+        raise UnknownGeneration(f"table {table!r} has no generation {wanted!r}; there are: {known}")
+    params = {"generation": wanted}
     limits = {"max_rejects": 0 if strict else None}
     if begun := store.unfinished("rollback", table, params):
         return store.amend(begun.id, limits)
+    if listed[wanted].current:
+        raise JobError(f"table {table!r} is generation {wanted} already")
     _require_none_begun(store, table)
     return store.add("rollback", table, {**params, **limits}, by)
 
