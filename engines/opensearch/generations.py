@@ -84,6 +84,7 @@ class Generations:
             if self._catalog.current(name).index == chosen.index:
                 return
             if isinstance(error, exceptions.NotFoundError):
+                self._catalog.generation(name, generation)
                 raise _ended(name) from error
             raise
 

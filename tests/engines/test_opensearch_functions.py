@@ -6,6 +6,7 @@ import uuid
 from dataclasses import replace
 
 import pytest
+from engine_rebuild import rebuild
 from engine_samples import keys, make_row, make_schema, make_spec
 
 from engines.contract import RowsQuery
@@ -61,7 +62,7 @@ def test_lengths_and_corners_follow_their_row(table):
     assert found(table, here) == ["1"]
     spec = table.table("t")
     wider = {**spec.schema.fields, "fs": FieldSpec("fs", FieldType.DOUBLE, multi_value=True)}
-    table.change_table("t", replace(spec, schema=replace(make_schema(), fields=wider)), lambda *_: None)
+    rebuild(table, replace(spec, schema=replace(make_schema(), fields=wider)))
     assert found(table, here) == ["1"]
 
 
