@@ -19,7 +19,7 @@ ItemT = TypeVar("ItemT")
 
 
 class MicroBatcher(Generic[ItemT]):
-    """One thread that runs batches of at most ``size`` items in the order of their arrival.
+    """``threads`` that run batches of at most ``size`` items in the order of their arrival.
 
     The first item of a batch waits up to ``deadline_s`` for as many as came last time; so a lone caller never
     waits, and callers who come back together stay together. An item that fails costs its own caller an error:
@@ -27,7 +27,14 @@ class MicroBatcher(Generic[ItemT]):
     """
 
     def __init__(
-        self, name: str, run: Callable[[Sequence[ItemT]], Sequence[Vector]], size: int, deadline_s: float, most: int
+        self,
+        name: str,
+        run: Callable[[Sequence[ItemT]], Sequence[Vector]],
+        size: int,
+        deadline_s: float,
+        most: int,
+        *,
+        threads: int = 1,
     ) -> None:
         self._name = name
         self._most = most
@@ -38,8 +45,9 @@ class MicroBatcher(Generic[ItemT]):
         self._changed = threading.Condition()
         self._closed = False
         self._expected = 1
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, items: Sequence[ItemT]) -> list[Future[Vector]]:
         """One future per item; one that is cancelled in time gives its place back and never runs.
@@ -65,11 +73,12 @@ class MicroBatcher(Generic[ItemT]):
             raise Overloaded(f"{self._name}: {len(self._queue)} are waiting, the most is {self._most}; try again later")
 
     def close(self) -> None:
-        """Answers what was submitted, then ends the thread."""
+        """Answers what was submitted, then ends the threads."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     def _work(self) -> None:
         while (batch := self._next_batch()) is not None:

@@ -101,8 +101,10 @@ def _builtin(entry: ModelEntry) -> ModelCard:
 
 def _load_builtin(settings: EmbeddingSettings) -> Model:
     from embedding.builtin.model import BuiltinModel
+    from embedding.cores import usable_cores
 
-    return BuiltinModel(settings.threads or 1)
+    threads = settings.threads or 1
+    return BuiltinModel(threads, max(1, usable_cores() // threads))
 
 
 def _clip(entry: ModelEntry, settings: EmbeddingSettings) -> ModelCard:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Model(Protocol):
-    """A loaded model. All methods may be called from several threads."""
+    """A loaded model. All methods may be called from several threads.
+
+    One with an attribute ``lanes`` runs so many calls of ``embed_pictures`` at once, others one.
+    """
 
     dimension: int
     fingerprint: Fingerprint

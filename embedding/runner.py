@@ -1,4 +1,4 @@
-"""One loaded model at work: a queue and a thread for each of its towers."""
+"""One loaded model at work: a queue for each of its towers, and a thread for each batch that a tower runs at once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ class ModelRunner:
         pictures: Callable[[Sequence[Pixels]], Sequence[Vector]] = self._translating(self._run_pixels)
         self._timeout_s = settings.timeout_s
         self._texts = MicroBatcher(f"embed-texts-{name}", texts, size, deadline_s, settings.queue)
-        self._pictures = MicroBatcher(f"embed-pictures-{name}", pictures, size, deadline_s, settings.queue)
+        self._pictures = MicroBatcher(
+            f"embed-pictures-{name}", pictures, size, deadline_s, settings.queue, threads=getattr(model, "lanes", 1)
+        )
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -110,7 +112,7 @@ class ModelRunner:
         self.embed_pixels([self.prepare(Image.new("RGB", (1, 1)))])
 
     def close(self) -> None:
-        """Answers what was submitted, then ends both threads."""
+        """Answers what was submitted, then ends the threads."""
         self._texts.close()
         self._pictures.close()
 

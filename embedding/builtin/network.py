@@ -7,14 +7,13 @@ normalise(probabilities @ class vectors), ConSE over all classes (Norouzi et al.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 import openvino as ov
 from openvino import opset13 as op
 
-from embedding.openvino_cpu import infer_request
+from embedding.openvino_cpu import Lanes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,18 +30,14 @@ _HALVING_BLOCKS = {1, 3, 5, 11}
 
 
 class PictureTower:
-    """The compiled graph. Calls from several threads are served one after the other."""
+    """The compiled graph. ``lanes`` calls run at once, each on ``threads`` threads."""
 
-    def __init__(self, weights: Weights, class_vectors: npt.NDArray[np.float32], threads: int) -> None:
-        model = build_graph(weights, class_vectors)
-        self._request = infer_request(model, threads)
-        self._lock = threading.Lock()
+    def __init__(self, weights: Weights, class_vectors: npt.NDArray[np.float32], threads: int, lanes: int) -> None:
+        self.run = Lanes(build_graph(weights, class_vectors), threads, lanes)
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """uint8 RGB [batch, 224, 224, 3] -> float32 [batch, dimension], rows of unit length."""
-        with self._lock:
-            self._request.infer([np.ascontiguousarray(pixels)], share_inputs=True)
-            return np.array(self._request.get_output_tensor(0).data, dtype=np.float32)
+        return self.run(pixels)
 
 
 def build_graph(weights: Weights, class_vectors: npt.NDArray[np.float32]) -> ov.Model:

@@ -36,8 +36,8 @@ def recorder():
 def make_batcher(recorder):
     batchers = []
 
-    def make(size=4, deadline_s=0.0, most=100):
-        batchers.append(MicroBatcher("test", recorder, size, deadline_s, most))
+    def make(size=4, deadline_s=0.0, most=100, threads=1):
+        batchers.append(MicroBatcher("test", recorder, size, deadline_s, most, threads=threads))
         return batchers[-1]
 
     yield make
@@ -50,6 +50,15 @@ def test_answers_come_back_in_the_order_of_the_items(make_batcher, recorder):
     recorder.release()
     futures = make_batcher().submit([3, 1, 2, 5, 4])
     assert [future.result(30) for future in futures] == [9, 1, 4, 25, 16]
+
+
+def test_several_threads_run_a_batch_each(make_batcher, recorder):
+    futures = make_batcher(size=2, threads=2).submit([1, 2, 3, 4, 5])
+    for _ in range(2):
+        assert recorder.started.acquire(timeout=30)
+    assert not any(future.done() for future in futures)
+    recorder.release()
+    assert [future.result(30) for future in futures] == [1, 4, 9, 16, 25]
 
 
 def test_what_arrives_during_a_batch_goes_together_in_batches_of_at_most_the_size(make_batcher, recorder):

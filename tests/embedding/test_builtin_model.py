@@ -76,11 +76,20 @@ def test_another_load_with_more_threads_gives_the_same_vectors(model, noise):
     assert np.abs(other.embed_texts(["shoe"]) - model.embed_texts(["shoe"])).max() < 1e-4
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_the_graph_runs_in_f32_with_the_threads_of_the_settings(threads):
-    compiled = BuiltinModel(threads)._pictures._request.get_compiled_model()
+@pytest.mark.parametrize(("threads", "lanes"), [(1, 1), (2, 1), (1, 2)])
+def test_the_graph_runs_in_f32_with_the_threads_of_the_settings(threads, lanes):
+    compiled = BuiltinModel(threads, lanes)._pictures.run.compiled
     assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
-    assert compiled.get_property("INFERENCE_NUM_THREADS") == threads
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == threads * lanes
+    assert compiled.get_property("NUM_STREAMS") == lanes
+
+
+def test_batches_beside_each_other_give_the_same_vectors(model, noise):
+    beside = BuiltinModel(lanes=2)
+    alone = model.embed_pictures(noise[:4])
+    with ThreadPoolExecutor(3) as pool:
+        for found in pool.map(lambda _: beside.embed_pictures(noise[:4]), range(6)):
+            assert np.abs(found - alone).max() < 1e-4
 
 
 def test_calls_from_many_threads_do_not_mix(model, noise):
