@@ -58,11 +58,13 @@ def body_failures() -> tuple[type[Exception], ...]:
     return BotoCoreError, HTTPError, OSError
 
 
-def is_unreachable(error: Exception) -> bool:
-    """Whether nobody was there to be asked, which has nothing to do with what was asked for."""
+def silence(error: Exception) -> int:
+    """How much a call without an answer says of the store: 2 nobody was there, 1 nothing came, 0 it had an answer."""
     from botocore import exceptions
 
-    return isinstance(error, (exceptions.ConnectTimeoutError, exceptions.EndpointConnectionError))
+    if isinstance(error, (exceptions.ConnectTimeoutError, exceptions.EndpointConnectionError)):
+        return 2
+    return int(isinstance(error, exceptions.HTTPClientError))
 
 
 def translated(error: Exception, store: str) -> HavengateError:

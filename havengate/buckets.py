@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from havengate.bucket_errors import BrokenOff, Unclear, body_failures, failures, is_unreachable, translated
+from havengate.bucket_errors import BrokenOff, Unclear, body_failures, failures, silence, translated
 from havengate.endpoints import Endpoint, object_key
 from havengate.errors import DocumentError, HavengateError, PictureError, SourceAway, SourceChanged, SourceError
 
 _PAGE = 1000
 _ATTEMPTS = 4
 _CONNECT_S = 10.0
-_AWAY = 2
+_SILENT = 3
 _AWAY_S = 1.0
 _CONNECTIONS = 64
 _PIECE = 16 << 10
@@ -45,8 +45,8 @@ class Bucket:
 
     A call is tried up to four times where the store does not answer or says to come again, and a body that breaks
     off three times; no answer for ``timeout_s`` seconds, or bytes that come more slowly than 64 KiB/s beyond that,
-    count as breaking off. Where nobody can be reached, or two calls in a row had no answer, others are not tried for a
-    second: a push of many pictures would wait for each.
+    count as breaking off. Where nobody can be reached, or three objects in a row got no answer, others are not tried
+    for a second: a push of many pictures would wait for each.
     """
 
     def __init__(self, client: Any, endpoint: Endpoint, name: str, timeout_s: float) -> None:
@@ -55,7 +55,7 @@ class Bucket:
         self._store = f"bucket {name!r} at {endpoint.url}"
         self._timeout_s = timeout_s
         self._answered = False
-        self._failed = 0
+        self._silent = frozenset[str]()
         self._away_until = 0.0
 
     def read(self, path: str, max_bytes: int) -> bytes:
@@ -180,14 +180,14 @@ class Bucket:
             told = translated(error, self._store)
             # A store that knows that there is no such object has looked.
             self._answered |= isinstance(told, DocumentError) and not isinstance(told, Unclear)
-            self._note_failure(_AWAY if is_unreachable(error) else 1 if isinstance(told, SourceAway) else 0)
+            self._note_silence(silence(error), str(request.get("Key", "")))
             raise told from error
-        self._answered, self._failed = True, 0
+        self._answered, self._silent = True, frozenset()
         return answer
 
-    def _note_failure(self, weight: int) -> None:
-        self._failed = self._failed + weight if weight else 0
-        if self._failed >= _AWAY:
+    def _note_silence(self, level: int, key: str) -> None:
+        self._silent = self._silent | {key} if level else frozenset()
+        if level > 1 or len(self._silent) >= _SILENT:
             self._away_until = monotonic() + _AWAY_S
 
 

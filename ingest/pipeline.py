@@ -112,8 +112,8 @@ class _Target:
                 break
             prepared = self._again(prepared)
         passing = _passing(prepared)
-        # One object that never comes is rejected, so that it does not stop the rest for ever.
-        if passing and len(passing) == len(commands) and not (len(commands) == 1 and self._last_try):
+        # An object that never comes is rejected, so that it does not stop the rest for ever.
+        if passing and not self._others_come(prepared, len(passing)):
             raise SourceAway(passing[0].message)
         return _Ready(batch, positions, unread, prepared)
 
@@ -146,6 +146,13 @@ class _Target:
         failures = [failure for failure in prepared.failures if failure.index not in failed]
         failures += [replace(failure, index=failed[failure.index]) for failure in second.failures]
         return replace(prepared, drafts=tuple(sorted(drafts, key=lambda d: d.index)), failures=tuple(failures))
+
+    def _others_come(self, prepared: Prepared, passing: int) -> bool:
+        """Whether a picture that came before comes again: where it does not, what is away is the source itself."""
+        came = next((draft.index for draft in prepared.drafts if draft.sources), None)
+        if came is None:
+            return passing == 1 and self._last_try
+        return not _passing(self._prepared(prepared.table, [prepared.commands[came]]))
 
     def _without_known(self, prepared: Prepared, ready: _Ready, control: Control) -> Prepared:
         first: dict[str, Draft] = {}

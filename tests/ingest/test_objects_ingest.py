@@ -1,6 +1,7 @@
 """Pictures in a bucket into a table, while the store fails in every way that stores do."""
 
 import json
+import threading
 from collections import Counter
 
 import pytest
@@ -133,6 +134,32 @@ def test_a_store_that_is_away_stops_the_job_which_goes_on_where_it_was(services,
     store.fault = None
     job, rejects = ingest(services, "oss://shop")
     assert (job.state, job.counts.read, job.counts.written) == ("done", 64, 64)
+
+
+@pytest.mark.usefixtures("shop", "no_pauses")
+def test_a_store_that_goes_away_within_a_batch_costs_no_row(services, store):
+    store.fill("shop", {f"{n:03}.png": picture("red") for n in range(60)} | {"001.png": b"no picture"})
+    gone = threading.Event()
+
+    def fault(asked):
+        if asked.path.endswith("/024.png"):
+            gone.set()
+        return Answer(503, "SlowDown") if gone.is_set() else None
+
+    store.fault = fault
+    job, rejects = ingest(services, "oss://shop")
+    assert (job.state, rejects.keys() - {"oss://shop/001.png"}) == ("queued", set())
+    store.fault = None
+    job, rejects = ingest(services, "oss://shop")
+    assert (job.state, job.counts.written, rejects.keys()) == ("done", 59, {"oss://shop/001.png"})
+
+
+@pytest.mark.usefixtures("shop", "no_pauses")
+def test_an_object_that_never_comes_is_rejected_and_stops_nothing(services, store):
+    store.fill("shop", {f"{n:03}.png": picture("red") for n in range(40)})
+    store.fault = lambda asked: Answer(503, "SlowDown") if asked.path.endswith("/024.png") else None
+    job, rejects = ingest(services, "oss://shop")
+    assert (job.state, job.counts.written, rejects.keys()) == ("done", 39, {"oss://shop/024.png"})
 
 
 @pytest.mark.usefixtures("shop")
