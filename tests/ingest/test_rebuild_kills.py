@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import uuid
 from collections import defaultdict
 
 import pytest
@@ -16,19 +17,34 @@ from colour_model import COLOURS
 from rebuild_places import model_schema
 from support import photo_row
 
-from havengate.settings import Settings
+from engines.opensearch.engine import OpenSearchEngine
+from havengate.settings import EngineSettings, Settings
 
 ROWS = 400
 MODELS = ("clip", "builtin")
 
 
+@pytest.fixture(params=["embedded", "opensearch"])
+def cluster(request):
+    """What the child needs to know of an engine: nothing, or the cluster's URL and the prefix of its indexes."""
+    if request.param == "embedded":
+        yield ()
+        return
+    found = (request.getfixturevalue("opensearch_url"), f"test-{uuid.uuid4().hex[:12]}-")
+    yield found
+    settings = EngineSettings(kind="opensearch", hosts=found[0], index_prefix=found[1], timeout_s=60)
+    engine = OpenSearchEngine.open(settings)
+    for name in engine.table_names():
+        engine.drop_table(name)
+    engine.close()
+
+
 @pytest.fixture
-def folder(tmp_path):
-    """A data folder with a table of 400 rows, of which three are red."""
-    place = rebuild_child.open_place(Settings(data_dir=tmp_path / "data"))
-    place.create()
-    fill(place)
-    place.close()
+def folder(tmp_path, cluster):
+    """A data folder with a table of 403 rows, of which three are red."""
+    with rebuild_child.open_place(Settings(data_dir=tmp_path / "data"), *cluster) as place:
+        place.create()
+        fill(place)
     return tmp_path
 
 
@@ -38,7 +54,7 @@ def fill(place):
         place.push(*(photo_row(key, *before(key)[:1], title=before(key)[1]) for key in range(start, start + 50)))
 
 
-def child(folder, model, seed, kill_at=None, *cluster):
+def child(folder, cluster, model, seed, kill_at=None):
     """Runs the child, kills it where ``kill_at`` says so; returns its last line, None of one that was killed."""
     process = subprocess.Popen(
         [sys.executable, rebuild_child.__file__, str(folder / "data"), model, str(seed), *cluster],
@@ -82,10 +98,9 @@ def after(line, before):
     return (line["colour"] if line["cmd"] == "add" else before[0], line["title"])
 
 
-def check(folder, model, *cluster):
+def check(folder, cluster, model):
     """The table is whole: every acknowledged write is in it, every vector is the one model's of the row's picture."""
-    place = rebuild_child.open_place(Settings(data_dir=folder / "data"), *cluster)
-    try:
+    with rebuild_child.open_place(Settings(data_dir=folder / "data"), *cluster) as place:
         spec = place.services.engine.table("photos")
         assert spec.vendor_schema == model_schema(model)
         content, expected = place.content(), possible_rows(folder)
@@ -104,8 +119,6 @@ def check(folder, model, *cluster):
                 for row in rows
             ), (key, fields, rows)
         assert not any(each.building for each in place.services.engine.generations("photos"))
-    finally:
-        place.close()
 
 
 def before(key):
@@ -115,30 +128,30 @@ def before(key):
     return (rebuild_child.WRITTEN[key % len(rebuild_child.WRITTEN)], f"old {key}")
 
 
-def test_it_ends_without_a_kill(folder):
-    assert child(folder, "clip", 1).startswith("done done")
-    check(folder, "clip")
+def test_it_ends_without_a_kill(folder, cluster):
+    assert child(folder, cluster, "clip", 1).startswith("done done")
+    check(folder, cluster, "clip")
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
-def test_a_rebuild_that_is_killed_goes_on(folder, kills):
+def test_a_rebuild_that_is_killed_goes_on(folder, cluster, kills):
     """At random places; one that came to its end is followed by one back to the other model."""
     draw, attempts, models = random.Random(kills), itertools.count(), itertools.cycle(MODELS)
     model, killed = next(models), 0
     while killed < kills:
         steps = draw.randrange(2, 25)
-        if child(folder, model, next(attempts), lambda number, _, steps=steps: number >= steps):
-            check(folder, model)
+        if child(folder, cluster, model, next(attempts), lambda number, _, steps=steps: number >= steps):
+            check(folder, cluster, model)
             model = next(models)
         else:
             killed += 1
-    done = child(folder, model, next(attempts))
+    done = child(folder, cluster, model, next(attempts))
     assert done.startswith("done done"), done
-    check(folder, model)
+    check(folder, cluster, model)
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.long)])
-def test_a_swap_that_is_killed_leaves_one_generation_or_the_other(folder, kills):
+def test_a_swap_that_is_killed_leaves_one_generation_or_the_other(folder, cluster, kills):
     draw = random.Random(kills)
     for turn, model in zip(range(kills), itertools.cycle(MODELS), strict=False):
         pause = draw.random() * 0.04
@@ -146,7 +159,7 @@ def test_a_swap_that_is_killed_leaves_one_generation_or_the_other(folder, kills)
         def swapping(_, line, pause=pause):
             return line.startswith("at swap") and select.select([], [], [], pause) is not None
 
-        assert child(folder, model, 1000 + turn, swapping) is None
-        done = child(folder, model, 2000 + turn)
+        assert child(folder, cluster, model, 1000 + turn, swapping) is None
+        done = child(folder, cluster, model, 2000 + turn)
         assert done.startswith("done done"), done
-        check(folder, model)
+        check(folder, cluster, model)
