@@ -104,6 +104,9 @@ class MicroBatcher(Generic[ItemT]):
             self._changed.wait_for(lambda: len(self._queue) >= self._expected or self._closed, max(0.0, left))
             self._expected = min(self._size, max(1, len(self._queue)))
             taken = [self._queue.popleft() for _ in range(min(self._size, len(self._queue)))]
+            if self._queue:
+                # Who queued them woke one thread only.
+                self._changed.notify()
         # A caller cannot cancel what is about to run.
         return [(item, future) for item, future, _ in taken if future.set_running_or_notify_cancel()]
 
