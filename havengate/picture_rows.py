@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from engines.contract import Engine, RowsQuery, TableSpec
 from havengate.errors import HavengateError, ModelError
 from havengate.images import content_hash, decode_base64, decode_picture
-from havengate.search import NO_PICTURE, check_fingerprint
+from havengate.query_vectors import check_fingerprint
+from havengate.search import NO_PICTURE
 from havengate.types import Field, In, Literal, Row, Value
 from schemas.table import PictureSource, VectorIndex
 

@@ -8,45 +8,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from engines.contract import Engine, Explanation, PoolQuery, RowsQuery, TableSpec, at
+from engines.contract import Engine, Explanation, PoolQuery, RowsQuery, TableSpec
 from havengate.aggregate import aggregate
 from havengate.bind import bind
-from havengate.codes import HaCode
 from havengate.deadline import Clock, Deadline
 from havengate.distinct import distinct_rows
-from havengate.errors import ModelError, Moved, RequestError, UnknownGeneration
-from havengate.images import decode_base64, decode_picture
+from havengate.errors import Moved
 from havengate.pool import PageRow, combine, ordered, page, page_as_found
 from havengate.pool_queries import Questions, pool_query, questions, rows_query
 from havengate.query_tree import Leaf, Nearest
+from havengate.query_vectors import QueryVectors, stored_rows
 from havengate.rank import rank
 from havengate.types import (
     Aggregation,
     Certificate,
     Hit,
-    PicturePayload,
     Pool,
     SearchPlan,
     SearchResult,
-    StoredIdPayload,
-    TextPayload,
     Value,
-    VectorPayload,
     VectorTerm,
 )
-from havengate.values import canonical_key
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from embedding.service import EmbeddingService
     from havengate.blobs import BlobStore
     from havengate.settings import LimitSettings
-    from havengate.types import Row, Vector
-
-    QueryVectors = npt.NDArray[np.float32]
-    """float32 [m, dimension]"""
+    from havengate.types import Vector
 
 Query = PoolQuery | RowsQuery
 ReadT = TypeVar("ReadT")
@@ -77,7 +65,7 @@ class Searcher:
         clock: Clock = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._embedding = embedding
+        self._vectors = QueryVectors(engine, embedding, limits)
         self._blobs = blobs
         self._limits = limits
         self._clock = clock
@@ -137,7 +125,7 @@ class Searcher:
     def _queries(self, asked: Questions, spec: TableSpec) -> dict[Leaf, Query]:
         """What to ask the engine for every leaf; a term that gives several leaves is embedded once."""
         terms = {id(leaf.term): leaf.term for leaf in asked.vector_leaves}
-        vectors = {key: self._vectors(term, spec) for key, term in terms.items()}
+        vectors = {key: self._vectors.of(term, spec) for key, term in terms.items()}
         queries: dict[Leaf, Query] = {
             leaf: pool_query(asked, leaf, vectors[id(leaf.term)])
             if isinstance(leaf, Nearest)
@@ -150,56 +138,6 @@ class Searcher:
         if isinstance(query, PoolQuery):
             return self._engine.pool(spec.name, query)
         return self._engine.rows(spec.name, query)
-
-    def _vectors(self, term: VectorTerm, spec: TableSpec) -> QueryVectors:
-        """The term's query vectors, float32 [m, dimension]."""
-        import numpy as np
-
-        match term.payload:
-            case VectorPayload(vectors):
-                return np.array(vectors, dtype=np.float32)
-            case TextPayload(text):
-                return self._embed_text(text, term, spec)[np.newaxis]
-            case PicturePayload(base64, crop):
-                return self._embed_picture(base64, term, spec, crop=crop)
-            case StoredIdPayload(pk):
-                return self._stored_vector(pk, term, spec)[np.newaxis]
-
-    def _embed_text(self, text: str, term: VectorTerm, spec: TableSpec) -> QueryVectors:
-        if len(text) > self._limits.text_chars:
-            raise RequestError(
-                f"the text has {len(text)} characters, the most is {self._limits.text_chars}",
-                code=HaCode.QUERY_INVALID,
-                span=term.span,
-            )
-        return self._embedding.embed_text(self._model(term, spec), text)
-
-    def _embed_picture(self, base64: str, term: VectorTerm, spec: TableSpec, *, crop: bool) -> QueryVectors:
-        model = self._model(term, spec)
-        try:
-            picture = decode_picture(decode_base64(base64), self._limits)
-        except RequestError as error:
-            error.span = term.span
-            raise
-        if crop:
-            picture = self._embedding.crop_main_object(picture)
-        return self._embedding.embed_pictures(model, [picture])
-
-    def _model(self, term: VectorTerm, spec: TableSpec) -> str:
-        """The index's model, once it is sure that the rows were made with the very same."""
-        model = spec.schema.vector_indexes[term.index].model
-        if model is None:
-            raise RequestError(f"index {term.index!r} has no model", code=HaCode.INDEX_TYPE_INVALID, span=term.span)
-        check_fingerprint(spec, term.index, self._embedding)
-        return model
-
-    def _stored_vector(self, pk: str, term: VectorTerm, spec: TableSpec) -> QueryVectors:
-        field = spec.schema.vector_indexes[term.index].field
-        key = canonical_key(spec.schema, pk)
-        row = self._stored(spec, [key], [field]).get(key)
-        if row is None or field not in row.vectors:
-            raise RequestError(f"no row {pk!r} with a vector", code=HaCode.QUERY_INVALID, span=term.span)
-        return row.vectors[field]
 
     def _hits(self, rows: list[PageRow], plan: SearchPlan, spec: TableSpec) -> tuple[Hit, ...]:
         names = output_names(plan.output_fields, spec)
@@ -223,36 +161,13 @@ class Searcher:
         vector_fields = [name for name in names if name in spec.schema.vector_fields]
         if not vector_fields:
             return {}
-        stored = self._stored(spec, [row.pk for row in rows], vector_fields)
+        stored = stored_rows(self._engine, spec, [row.pk for row in rows], vector_fields)
         if any(row.pk not in stored or stored[row.pk].fields != row.fields for row in rows):
             raise Moved(f"rows of table {spec.name!r} change faster than they can be read")
         # In one order, whatever an engine's own is.
         return {
             pk: {name: row.vectors[name] for name in vector_fields if name in row.vectors} for pk, row in stored.items()
         }
-
-    def _stored(self, spec: TableSpec, pks: list[str], vector_fields: list[str]) -> dict[str, Row]:
-        """Rows of the very generation that the plan was bound to. Raises Moved where it is gone."""
-        try:
-            return self._engine.fetch(
-                at(spec.table, spec.generation) if spec.generation else spec.name, pks, vector_fields
-            )
-        except UnknownGeneration as error:
-            raise Moved(f"table {spec.table!r} was rebuilt while it was read") from error
-
-
-def check_fingerprint(spec: TableSpec, index: str, embedding: EmbeddingService) -> None:
-    """Raises ModelError where the rows of an index were made with another model than the one at hand."""
-    model = spec.schema.vector_indexes[index].model
-    recorded = spec.fingerprints.get(index)
-    if model is None or recorded is None:
-        return
-    now = embedding.fingerprint(model)
-    if now.space != recorded.space:
-        raise ModelError(
-            f"index {index!r} of table {spec.table!r} was built with {recorded.space}, model {model!r} is now "
-            f"{now.space}: the table has to be built again (havengate table rebuild {spec.table})"
-        )
 
 
 def output_names(asked: tuple[str, ...] | None, spec: TableSpec) -> tuple[str, ...]:
