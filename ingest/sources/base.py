@@ -6,8 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from havengate.errors import SourceChanged
+
 Checkpoint = Mapping[str, object]
 """JSON, a source's own: where to go on."""
+
+
+def noted(after: Checkpoint, name: str) -> str:
+    """What a checkpoint says by that name, as text. Raises SourceChanged where another kind of source made it."""
+    if name not in after:
+        raise SourceChanged("the checkpoint is of another kind of source: begin again with a new job")
+    return str(after[name])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import BinaryIO, Self
 from engines.contract import TableSpec
 from havengate.blobs import FolderReader
 from havengate.errors import HavengateError, RequestError
-from ingest.sources.base import Batch, Checkpoint, Record
+from ingest.sources.base import Batch, Checkpoint, Record, noted
 from ingest.sources.batching import batched
 from ingest.sources.beside import PicturesBeside
 from ingest.sources.columns import check_columns, field_value
@@ -57,9 +57,9 @@ class CsvSource:
     def _read(self, after: Checkpoint | None) -> Iterator[tuple[Record, Checkpoint]]:
         same = check_identity(self._path, after) if after else identity(self._path)
         with reading(self._path), open_text(self._path) as file:
-            lines = _Lines(file, self._max_line, int(str(after["line"])) if after else 0)
+            lines = _Lines(file, self._max_line, int(noted(after, "line")) if after else 0)
             if after:
-                file.seek(int(str(after["offset"])))
+                file.seek(int(noted(after, "offset")))
             else:
                 _header(self._path, lines)
             for line, cells in _records(lines):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +29,6 @@ def check_identity(path: Path, after: Checkpoint) -> dict[str, object]:
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Trouble of the file system, or of a broken gzip file, as SourceError."""
-    import zlib
-
     try:
         yield
     except (OSError, EOFError, zlib.error) as error:

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote_to_bytes
 from engines.contract import TableSpec
 from havengate.blobs import FolderReader, bucket_folder
 from havengate.errors import DocumentError, HavengateError, RequestError, SourceError
-from ingest.sources.base import Batch, Checkpoint, Record
+from ingest.sources.base import Batch, Checkpoint, Record, noted
 from ingest.sources.batching import batched
 from ingest.sources.beside import base64_picture
 from schemas.table import FieldType, PictureSource, TableSchema
@@ -29,7 +29,9 @@ _After = tuple[tuple[str, ...], bool]
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    path: Path
+    """``path`` from the source's folder on, as text: a million Path objects take longer than their files."""
+
+    path: str
     fault: str = ""
     is_folder: bool = False
 
@@ -45,50 +47,50 @@ class FolderSource:
 
     def __init__(self, folder: Path, table: TableSpec, max_bytes: int) -> None:
         check_folder_key(table.schema)
-        self._folder = folder
+        self._folder = str(folder).rstrip("/")
+        self._name = str(folder)
         self._schema = table.schema
         self._max_bytes = max_bytes
         self._source = only_picture_source(table)
-        self._inner = _path_in_bucket(self._source, folder) if self._source.kind == "oss" else Path()
+        self._inner = _path_in_bucket(self._source, folder) if self._source.kind == "oss" else ""
         self._reader = FolderReader(folder)
         self._left_out = 0
 
     @property
     def name(self) -> str:
-        return str(self._folder)
+        return self._name
 
     def count(self) -> int | None:
-        return sum(1 for _ in _walk(self._folder, None, lambda: None))
+        return sum(1 for _ in _walk(self._folder, "", None, lambda: None))
 
     def left_out(self) -> int:
         return self._left_out
 
     def batches(self, after: Checkpoint | None, size: int) -> Iterator[Batch]:
-        self._left_out = int(str(after["left_out"])) if after else 0
+        self._left_out = int(noted(after, "left_out")) if after else 0
         return batched(self._records(_read_checkpoint(after)), size)
 
     def _records(self, after: _After | None) -> Iterator[tuple[Record, Checkpoint]]:
-        for found in _walk(self._folder, after, self._leave_out):
-            if found.path == self._folder:
-                raise SourceError(f"{self._folder} cannot be read: {found.fault}")
-            path = quote(os.fsencode(found.path.relative_to(self._folder)))
+        for found in _walk(self._folder, "", after, self._leave_out):
+            if not found.path:
+                raise SourceError(f"{self._name} cannot be read: {found.fault}")
+            path = quote(os.fsencode(found.path))
             yield self._record(found), {"path": path, "is_folder": found.is_folder, "left_out": self._left_out}
 
     def _leave_out(self) -> None:
         self._left_out += 1
 
     def _record(self, found: _Found) -> Record:
+        place = f"{self._folder}/{found.path}"
         try:
-            if found.fault:
-                raise DocumentError(found.fault)
-            name = _utf8((self._inner / found.path.relative_to(self._folder)).as_posix())
+            if fault := found.fault or _fault(place):
+                raise DocumentError(fault)
+            name = _utf8(f"{self._inner}{found.path}")
             in_bucket = self._source.kind == "oss"
             value = f"/{name}" if in_bucket else base64_picture(self._reader, name, self._max_bytes)
         except HavengateError as error:
-            return Record(str(found.path), None, error.message)
-        return Record(
-            str(found.path), {self._schema.primary_key: folder_key(name, self._schema), self._source.field: value}
-        )
+            return Record(place, None, error.message)
+        return Record(place, {self._schema.primary_key: folder_key(name, self._schema), self._source.field: value})
 
 
 def only_picture_source(table: TableSpec) -> PictureSource:
@@ -112,29 +114,30 @@ def folder_key(name: str, schema: TableSchema) -> str | int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) >> 1
 
 
-def _walk(folder: Path, after: _After | None, leave_out: Callable[[], None]) -> Iterator[_Found]:
+def _walk(root: str, inner: str, after: _After | None, leave_out: Callable[[], None]) -> Iterator[_Found]:
+    """What is in the folder ``inner`` ("", or its path with a slash behind it) of ``root``."""
+    folder = f"{root}/{inner}".rstrip("/") or "/"
     parts, after_folder = after or ((), False)
     try:
         if len(parts) < 2 and not after_folder:  # noqa: PLR2004  a deeper path comes after the folder's own files
             last = parts[0] if parts else None
             for name in _names(folder, last, _is_no_folder):
-                path = folder / name
-                if path.suffix.lower() in PICTURE_SUFFIXES:
-                    yield _Found(path, _fault(path))
+                if os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES:  # noqa: PTH122  a path costs more than the rest
+                    yield _Found(f"{inner}{name}")
                 else:
                     leave_out()
             parts = ()
         for name in _names(folder, None, partial(_is_folder_from, parts[0] if parts else "")):
             here = bool(parts) and name == parts[0]
             if not here:
-                yield from _walk(folder / name, None, leave_out)
+                yield from _walk(root, f"{inner}{name}/", None, leave_out)
             elif len(parts) > 1:
-                yield from _walk(folder / name, (parts[1:], after_folder), leave_out)
+                yield from _walk(root, f"{inner}{name}/", (parts[1:], after_folder), leave_out)
     except OSError as error:
-        yield _Found(Path(str(error.filename or folder)), str(error.strerror), is_folder=True)
+        yield _Found(inner.rstrip("/"), str(error.strerror), is_folder=True)
 
 
-def _names(folder: Path, after: str | None, wanted: Callable[[os.DirEntry[str]], bool]) -> Iterator[str]:
+def _names(folder: str, after: str | None, wanted: Callable[[os.DirEntry[str]], bool]) -> Iterator[str]:
     """Names in order, in pages, so that a folder of millions takes no more memory than a small one."""
     while True:
         with os.scandir(folder) as entries:
@@ -161,9 +164,9 @@ def _is_folder_from(first: str, entry: os.DirEntry[str]) -> bool:
     return entry.name >= first and _is_folder(entry) and not entry.is_symlink()
 
 
-def _fault(path: Path) -> str:
+def _fault(path: str) -> str:
     try:
-        return "" if stat.S_ISREG(path.stat().st_mode) else "not a regular file"
+        return "" if stat.S_ISREG(os.stat(path).st_mode) else "not a regular file"  # noqa: PTH116  likewise
     except OSError as error:
         return str(error.strerror)
 
@@ -172,16 +175,18 @@ def _read_checkpoint(after: Checkpoint | None) -> _After | None:
     if after is None:
         return None
     # Names need not be UTF-8; a checkpoint is JSON for everybody.
-    path = os.fsdecode(unquote_to_bytes(str(after["path"])))
-    return Path(path).parts, bool(after["is_folder"])
+    path = os.fsdecode(unquote_to_bytes(noted(after, "path")))
+    return tuple(path.split("/")), bool(after.get("is_folder"))
 
 
-def _path_in_bucket(source: PictureSource, folder: Path) -> Path:
+def _path_in_bucket(source: PictureSource, folder: Path) -> str:
+    """With a slash behind it, unless the folder is the bucket itself."""
     root = bucket_folder(source.endpoint, source.bucket).resolve()
     try:
-        return folder.resolve().relative_to(root)
+        inner = folder.resolve().relative_to(root).as_posix()
     except ValueError as error:
         raise RequestError(f"{folder} is not inside the table's bucket {root}") from error
+    return "" if inner == "." else f"{inner}/"
 
 
 def _utf8(name: str) -> str:

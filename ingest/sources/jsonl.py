@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 from engines.contract import TableSpec
 from havengate.blobs import FolderReader
 from havengate.errors import DocumentError, PictureError
-from ingest.sources.base import Batch, Checkpoint, Record
+from ingest.sources.base import Batch, Checkpoint, Record, noted
 from ingest.sources.batching import batched
 from ingest.sources.beside import PicturesBeside
 from ingest.sources.file_identity import check_identity, identity, reading
@@ -50,7 +50,7 @@ class JsonlSource:
 
     def _records(self, after: Checkpoint | None) -> Iterator[tuple[Record, Checkpoint]]:
         same = check_identity(self._path, after) if after else identity(self._path)
-        offset, number = (int(str(after["offset"])), int(str(after["line"]))) if after else (0, 0)
+        offset, number = (int(noted(after, "offset")), int(noted(after, "line"))) if after else (0, 0)
         with reading(self._path), open_text(self._path) as file:
             file.seek(offset)
             for record, place in json_records(file, self.name, self._pictures, max_line=self._max_line, after=number):

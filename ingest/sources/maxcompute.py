@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from havengate.errors import HavengateError, RequestError, SettingsError, SourceChanged, SourceError
-from ingest.sources.base import Batch, Checkpoint, Record
+from ingest.sources.base import Batch, Checkpoint, Record, noted
 from ingest.sources.batching import batched
 from ingest.sources.columns import check_columns, check_types, field_value
 
@@ -103,15 +103,15 @@ class MaxComputeSource:
         return batched(self._records(after), size)
 
     def _records(self, after: Checkpoint | None) -> Iterator[tuple[Record, Checkpoint]]:
-        prefix = str(after["prefix"]) if after else self._prefix
+        prefix = noted(after, "prefix") if after else self._prefix
         for partition in self._partitions(prefix):
-            started = after is not None and after["partition"] == (partition or "")
+            started = after is not None and noted(after, "partition") == (partition or "")
             if after is not None and not started:
                 continue
             state = self._table.state(partition)
-            if after is not None and (after["rows"], after["modified"]) != (state.rows, state.modified):
+            if after is not None and (after.get("rows"), after.get("modified")) != (state.rows, state.modified):
                 raise SourceChanged(f"{self._place(partition)} was written since it began to be read: begin a new job")
-            first = int(str(after["row"])) if after is not None else 0
+            first = int(noted(after, "row")) if after is not None else 0
             after = None
             yield from self._partition(prefix, partition, state, first)
         if after is not None:

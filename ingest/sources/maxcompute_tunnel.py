@@ -164,7 +164,7 @@ class MaxComputeTable:
             raise (SourceAway if passing else SourceError)(f"{self._name}: {self._said(error)}") from None
         except _BROKEN as error:
             raise SourceAway(f"{self._name} does not answer: {type(error).__name__}") from None
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, SyntaxError) as error:
             raise SourceError(f"{self._name}: an answer that pyodps cannot read ({type(error).__name__})") from None
 
     def _said(self, error: BaseODPSError) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from havengate.errors import RequestError
 from ingest.sources.base import Source
+from ingest.sources.file_identity import reading
 
 if TYPE_CHECKING:
     from engines.contract import Engine, TableSpec
@@ -78,16 +79,17 @@ def _open_path(path: Path, table: TableSpec, settings: Settings) -> Source:
     from ingest.sources.parquet import ParquetSource
 
     picture, line = settings.limits.picture_bytes, settings.limits.body
-    if path.is_dir():
-        return FolderSource(path, table, picture)
-    if not path.is_file():
-        raise RequestError(f"{path}: no such file or folder{_siblings(path)}")
-    match path.name.lower().removesuffix(".gz").rpartition(".")[2]:
-        case "csv":
+    with reading(path):
+        if path.is_dir():
+            return FolderSource(path, table, picture)
+        if not path.is_file():
+            raise RequestError(f"{path}: no such file or folder{_siblings(path)}")
+    match PurePath(path.name.lower().removesuffix(".gz")).suffix:
+        case ".csv":
             return CsvSource(path, table, max_picture=picture, max_line=line)
-        case "parquet":
+        case ".parquet":
             return ParquetSource(path, table, max_picture=picture)
-        case "jsonl" | "ndjson":
+        case ".jsonl" | ".ndjson":
             return JsonlSource(path, table, max_picture=picture, max_line=line)
         case _ if _begins_as_object(path):
             return JsonlSource(path, table, max_picture=picture, max_line=line)
@@ -96,8 +98,6 @@ def _open_path(path: Path, table: TableSpec, settings: Settings) -> Source:
 
 
 def _begins_as_object(path: Path) -> bool:
-    from ingest.sources.file_identity import reading
-
     with reading(path), path.open("rb") as file:
         head = file.read(_HEAD)
     return b"\0" not in head and head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engines.contract import TableSpec
 from havengate.blobs import FolderReader
 from havengate.errors import HavengateError, SourceError
-from ingest.sources.base import Batch, Checkpoint, Record
+from ingest.sources.base import Batch, Checkpoint, Record, noted
 from ingest.sources.batching import MAX_TEXT, batched
 from ingest.sources.beside import PicturesBeside
 from ingest.sources.columns import check_columns, check_types, field_value
@@ -56,7 +56,7 @@ class ParquetSource:
 
     def _records(self, after: Checkpoint | None) -> Iterator[tuple[Record, Checkpoint]]:
         same = check_identity(self._path, after) if after else identity(self._path)
-        number = int(str(after["row"])) if after else 0
+        number = int(noted(after, "row")) if after else 0
         step = self._slice_rows()
         while number < self._rows:
             with _parquet(self._path):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from engines.contract import Engine, TableSpec
-from havengate.errors import DocumentError, HavengateError, Moved, RequestError, UnknownTable
+from engines.contract import Engine, TableSpec, at
+from havengate.errors import DocumentError, Moved, RequestError, UnknownGeneration, UnknownTable
 from havengate.search import NO_PICTURE
 from havengate.types import Row
-from ingest.sources.base import Batch, Checkpoint, Record
+from ingest.sources.base import Batch, Checkpoint, Record, noted
 from ingest.sources.batching import batched
 from ingest.sources.columns import check_columns
 from schemas.table import VectorIndex
@@ -38,6 +38,8 @@ class TableSource:
             raise UnknownTable(f"no table {name!r} to read from; there are: {known}") from error
         if name == target.name:
             raise RequestError(f"{SCHEME}{name}: a table is no source of its own")
+        # A rebuild meanwhile must not mix vectors of two models.
+        self._address = at(name, self._spec.generation) if self._spec.expects else name
         self._engine = engine
         self._blobs = blobs
         wanted = self._wanted(fields)
@@ -52,19 +54,26 @@ class TableSource:
         return f"{SCHEME}{self._spec.name}"
 
     def count(self) -> int | None:
-        return self._engine.stats(self._spec.name).rows
+        return self._engine.stats(self._address).rows
 
     def left_out(self) -> int:
         return 0
 
     def batches(self, after: Checkpoint | None, size: int) -> Iterator[Batch]:
-        return batched(self._records(str(after["key"]) if after else None), size)
+        return batched(self._records(noted(after, "key") if after else None), size)
 
     def _records(self, after: str | None) -> Iterator[tuple[Record, Checkpoint]]:
-        while rows := self._engine.scan(self._spec.name, after, _PAGE):
+        while rows := self._page(after):
             for row in rows:
                 after = row.pk
-                yield self._record(row), {"key": row.pk}
+                if record := self._record(row):
+                    yield record, {"key": row.pk}
+
+    def _page(self, after: str | None) -> list[Row]:
+        try:
+            return self._engine.scan(self._address, after, _PAGE)
+        except UnknownGeneration as error:
+            raise Moved(f"{self.name} was rebuilt while it was read, and what it was before is gone") from error
 
     def _wanted(self, fields: Sequence[str] | None) -> list[str]:
         known = self._spec.schema.fields
@@ -109,18 +118,19 @@ class TableSource:
             if (mine.kind, mine.endpoint, mine.bucket) != (other.kind, other.endpoint, other.bucket):
                 raise RequestError(f"{self.name}: pictures of field {name!r} are kept elsewhere than the table's own")
 
-    def _record(self, row: Row) -> Record:
+    def _record(self, row: Row) -> Record | None:
+        """None for a row that is gone by now."""
         place = f"{self._spec.name}/{row.pk}"
         try:
             return Record(place, self._fields(row))
+        except DocumentError as error:
+            return Record(place, None, error.message)
         except Moved:
             # The row was replaced while it was read, and its picture went.
-            fresh = self._engine.fetch(self._spec.name, [row.pk], self._copied).get(row.pk)
-        except HavengateError as error:
-            return Record(place, None, error.message)
+            fresh = self._engine.fetch(self._address, [row.pk], self._spec.schema.vector_fields).get(row.pk)
         try:
-            return Record(place, self._fields(fresh)) if fresh else Record(place, None, "deleted while it was read")
-        except HavengateError as error:
+            return Record(place, self._fields(fresh)) if fresh else None
+        except (DocumentError, Moved) as error:
             return Record(place, None, error.message)
 
     def _fields(self, row: Row) -> Mapping[str, object]:
