@@ -67,15 +67,16 @@ def workplace(tmp_path_factory):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_console_examples_run(document, workplace, request):
     binaries = Path(sys.executable).parent
-    environment = os.environ | {
-        "PATH": f"{binaries}:{os.environ['PATH']}",
-        "HAVENGATE_DATA_DIR": str(workplace / f"data-{document.stem}"),
-    }
     for command in commands(document):
+        environment = os.environ | {
+            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "HAVENGATE_DATA_DIR": str(workplace / f"data-{document.stem}"),
+        }
         if SERVED in command:
             command = command.replace(SERVED, request.getfixturevalue("endpoint"))  # noqa: PLW2901
+            environment["HAVENGATE_DATA_DIR"] = str(request.getfixturevalue("served_data"))
         done = subprocess.run(
-            ["bash", "-c", command],
+            ["bash", "-ec", command],
             cwd=workplace,
             env=environment,
             capture_output=True,
