@@ -6,15 +6,17 @@ import fcntl
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from engines.codec import encode_spec
 from engines.contract import Engine, TableSpec, at, table_of
-from havengate.errors import EngineError, Moved, RequestError, UnknownGeneration, UnknownTable
+from havengate.errors import Busy, EngineError, Moved, RequestError, UnknownGeneration, UnknownTable
 from ingest.backup_file import BackupWriter
 from schemas.vendor import masked
 
@@ -30,6 +32,7 @@ _FEW_KEYS = 200
 """So many are brought while writes are held."""
 _ROUNDS = 20
 _TRIES = 3
+_PATIENCE_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,9 @@ def _backup(engine: Engine, blobs: BlobStore, table: str, out: BinaryIO, progres
     out.truncate()
     with closing(_Seen()) as seen:
         copy = _Copy(engine, blobs, engine.table(table), BackupWriter(out, table), seen)
-        mark = copy.scanned(progress)
-        mark = copy.caught_up(mark)
-        final: list[TableSpec] = []
-        engine.hold(table, lambda: final.append(copy.finished(mark)))
+        final = copy.held(copy.scanned(progress))
         counts = {"rows": seen.count("rows"), "blobs": seen.count("blobs"), "lost_pictures": len(copy.without)}
-        copy.out.finish({"table": table, "spec": json.loads(encode_spec(without_secrets(final[0]))), **counts})
+        copy.out.finish({"table": table, "spec": json.loads(encode_spec(without_secrets(final))), **counts})
         progress(counts["rows"], counts["rows"])
         return BackedUp(**counts, bytes=out.tell())
 
@@ -108,8 +108,22 @@ class _Copy:
             mark, before = following, len(touched)
         return mark
 
-    def finished(self, mark: str) -> TableSpec:
+    def held(self, mark: str) -> TableSpec:
         """The rest, while writes are held; returns the specification of that moment."""
+        final: list[TableSpec] = []
+        for patience in (*_PATIENCE_S, None):
+            mark = self.caught_up(mark)
+            try:
+                self._engine.hold(self._spec.table, partial(self._finish, mark, final))
+                break
+            except Busy:
+                # Somebody else holds the table, and not for long: all that was read would be for nothing.
+                if patience is None:
+                    raise
+                time.sleep(patience)
+        return final[0]
+
+    def _finish(self, mark: str, final: list[TableSpec]) -> None:
         spec = self._engine.table(self._spec.table)
         if spec.generation != self._spec.generation:
             raise Moved(f"table {spec.table!r} was rebuilt while it was backed up; try again")
@@ -117,7 +131,7 @@ class _Copy:
         there, brought = self._engine.stats(self._address).rows, self._seen.count("rows")
         if there != brought:
             raise EngineError(f"table {spec.table!r} has {there} rows, and {brought} came into its backup; try again")
-        return spec
+        final.append(spec)
 
     def _touched(self, mark: str) -> list[str]:
         return list(dict.fromkeys([*self._engine.touched(self._address, mark), *self.without]))

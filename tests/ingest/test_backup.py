@@ -207,6 +207,24 @@ def test_a_rebuild_that_ends_meanwhile_starts_it_again(embedded, blobs, file):
     assert [pk for pk, *_ in content(embedded, "other")] == ["5"]
 
 
+def test_a_table_that_somebody_else_holds_is_waited_for(embedded, blobs, file, monkeypatch):
+    monkeypatch.setattr("ingest.backup._PATIENCE_S", (0, 0))
+    filled(embedded, blobs)
+    hold, busy = embedded.hold, [Busy("held")] * 2
+
+    def held(name, call):
+        if busy:
+            put(embedded, blobs, 50 + len(busy))
+            raise busy.pop()
+        hold(name, call)
+
+    embedded.hold = held
+    assert backup(embedded, blobs, "photos", file).rows == 9
+    busy += [Busy("held for long")] * 3
+    with pytest.raises(Busy, match="held for long"):
+        backup(embedded, blobs, "photos", file.with_name("another"))
+
+
 def test_secrets_are_not_in_it_and_have_to_be_set_again(embedded, blobs, file):
     vendor = template("oss").to_json()
     for field in vendor["fields"]:
