@@ -110,6 +110,6 @@ def _parquet(path: Path) -> Iterator[None]:
     try:
         with reading(path):
             yield
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SourceError(f"{path} is no Parquet file that can be read: {first}") from error

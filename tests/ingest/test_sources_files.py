@@ -188,6 +188,24 @@ class TestParquet:
         assert "rows.parquet is no Parquet file that can be read" in caught.value.message
         assert "\n" not in caught.value.message
 
+    def test_half_a_file_is_the_sources_error(self, tmp_path):
+        path = tmp_path / "rows.parquet"
+        pl.DataFrame({"id": range(3)}).write_parquet(path)
+        path.write_bytes(path.read_bytes()[:-20])
+        with pytest.raises(SourceError, match="no Parquet file that can be read"):
+            read(path)
+
+    def test_a_file_that_polars_gives_up_on_is_the_sources_error(self, tmp_path, monkeypatch):
+        pl.DataFrame({"id": range(3)}).write_parquet(tmp_path / "rows.parquet")
+        source = opened(tmp_path / "rows.parquet")
+
+        def panic():
+            raise pl.exceptions.PanicException("capacity overflow\nin a thread")
+
+        monkeypatch.setattr(source, "_lazy", panic)
+        with pytest.raises(SourceError, match="can be read: capacity overflow$"):
+            records(source)
+
     def test_a_name_with_wildcards_is_that_file(self, tmp_path):
         pl.DataFrame({"id": [1]}).write_parquet(tmp_path / "rows.parquet")
         pl.DataFrame({"id": [1, 2]}).write_parquet(tmp_path / "ro[w]s.parquet")
