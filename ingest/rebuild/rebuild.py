@@ -132,6 +132,8 @@ def _build(work: Work) -> None:
 
 
 def _swap(work: Work) -> None:
+    # Comparing took its time, and writers wait for what is left now.
+    work.catch_up()
     swap(work, same_rows=not work.job.params.get("source"))
 
 

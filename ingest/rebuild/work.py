@@ -26,8 +26,9 @@ ReadyT = TypeVar("ReadyT")
 COPIED = 500
 EMBEDDED = 32
 """Rows of a batch: of rows that are copied, and of rows whose pictures are held in memory."""
-FEW = 200
-"""Rows that are replayed while writers wait: few enough for a second or two, of copied ones ten times as many."""
+_FEW_COPIED = 1000
+_FEW_EMBEDDED = 50
+"""Rows that are replayed while writers wait: few enough for a second or two."""
 _ROUNDS = 20
 _SPARE = 1000
 _SHOWN = 5
@@ -123,7 +124,7 @@ class Work:
 
         Writers that are faster than this are not waited for: they wait themselves in the moment of the swap.
         """
-        few = FEW if self.converter.embeds else 10 * FEW
+        few = _FEW_EMBEDDED if self.converter.embeds else _FEW_COPIED
         for done in range(_ROUNDS):
             mark = self.engine.mark(self.source)
             keys = self.engine.touched(self.source, str(self.job.checkpoint["mark"]))
