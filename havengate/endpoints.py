@@ -14,7 +14,8 @@ FILE_SCHEME = "file://"
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", re.IGNORECASE)
 """What begins like this is no path in a bucket."""
 NEUTRAL_REGION = "us-east-1"
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,200}}$){_LABEL}(?:\.{_LABEL})*")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _OSS = re.compile(r"(?:^|\.)oss-([a-z]+-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com")
 _S3 = re.compile(r"(?:^|\.)s3[.-]([a-z]{2}(?:-[a-z]+)+-\d+)\.amazonaws\.com")
@@ -102,6 +103,8 @@ def _is_store(url: SplitResult) -> bool:
 
 
 def _is_address(host: str) -> bool:
+    if "%" in host:  # a zone, which boto3 takes in no URL
+        return False
     try:
         ip_address(host)
     except ValueError:

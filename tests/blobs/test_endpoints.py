@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from havengate.buckets import open_bucket
 from havengate.endpoints import Endpoint, bucket_name, object_key, read_endpoint
 from havengate.errors import SchemaError
 
@@ -39,13 +40,28 @@ def test_a_store_by_its_name(text, endpoint):
     [
         *("", " ", "s3://b", "file:/x", "/srv/a", "https://", "http:///a", "host/path", "host?x", "host#x"),
         *("https://user@host", "https://user:hush@host", "host:0", "host:99999", "host:a", "http://[::1", "a b"),
-        *("-host", "h\u00f6st", "https://https://host"),
+        *(
+            "-host",
+            "under_score:9000",
+            "h\u00f6st",
+            "https://https://host",
+            "a..b",
+            "host.",
+            "x" * 64,
+            "a." * 120 + "b",
+            "[fe80::1%eth0]",
+        ),
     ],
 )
 def test_what_is_no_store(text):
     with pytest.raises(SchemaError, match="oss_endpoint") as caught:
         read_endpoint(text)
     assert "hush" not in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["dash-ed.example:9000", "[::1]:1", "a." * 90 + "b", "x" * 63, "1.2.3"])
+def test_boto3_takes_every_store(text):
+    open_bucket(read_endpoint(text), "bucket", ("id", "secret"), 1).close()
 
 
 @given(st.text())
