@@ -6,6 +6,8 @@ import sys
 
 import pytest
 import source_samples as samples
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from maxcompute_double import maxcompute
 from source_samples import ROWS, opened, records, table
 
@@ -87,3 +89,34 @@ def test_a_file_that_changed_is_not_gone_on_with(tmp_path, kind):
         path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(SourceChanged, match="is not what it was"):
         records(opened(path), first.after)
+
+
+_SNIPPETS = (
+    b"id,title\n",
+    b'{"id": 1}',
+    b"\n",
+    b"\r\n",
+    b"\r",
+    b'"',
+    b",",
+    b"1",
+    b"\xff",
+    b"\0",
+    "红".encode(),
+    b"[",
+    b"{",
+    b" ",
+)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.lists(st.sampled_from(_SNIPPETS), max_size=12).map(b"".join), kind=st.sampled_from(["csv", "jsonl"]))
+def test_any_bytes_are_records_that_can_be_read_from_any_checkpoint(tmp_path, content, kind):
+    path = tmp_path / f"rows.{kind}"
+    path.write_bytes(b"id,title\n" + content if kind == "csv" else content)
+    whole = records(opened(path))
+    assert opened(path).count() == len(whole)
+    read = []
+    for batch in opened(path).batches(None, 1):
+        read += batch.records
+        assert read + records(opened(path), batch.after) == whole

@@ -203,8 +203,9 @@ class TestParquet:
             raise pl.exceptions.PanicException("capacity overflow\nin a thread")
 
         monkeypatch.setattr(source, "_lazy", panic)
-        with pytest.raises(SourceError, match="can be read: capacity overflow$"):
+        with pytest.raises(SourceError) as caught:
             records(source)
+        assert caught.value.message.endswith("can be read: capacity overflow")
 
     def test_a_name_with_wildcards_is_that_file(self, tmp_path):
         pl.DataFrame({"id": [1]}).write_parquet(tmp_path / "rows.parquet")
