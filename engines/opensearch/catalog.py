@@ -136,12 +136,16 @@ class Catalog:
             self.forget(name)
 
     def set_settings(self, name: str, settings: TableSettings) -> None:
-        """Raises Busy while the table is being changed."""
-        stored = self.read(name)
-        if stored.held:
-            raise Busy(f"table {name!r} is being changed; try again later")
-        changed = replace(stored.spec, settings=settings)
-        self._client.indices.put_mapping(index=stored.index, body={"_meta": meta(changed)})
+        """Raises Busy while the table's writes are held back."""
+        stored, set_at = self.read(name), ""
+        while stored.address != set_at:
+            if stored.held:
+                raise Busy(f"table {stored.spec.table!r} is being changed; try again later")
+            set_at = stored.address
+            changed = meta(replace(stored.spec, settings=settings))
+            self._client.indices.put_mapping(index=stored.index, body={"_meta": changed})
+            # Another generation may have taken its place in between.
+            stored = self.read(name)
         self.forget(name)
 
     def read(self, name: str) -> Stored:

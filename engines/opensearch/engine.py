@@ -61,7 +61,9 @@ class OpenSearchEngine:
         self._holds = Holds(self._client, self._catalog)
         names = self._catalog.all_names
         self._deletions = Deletions(self._client, self._writes, names, settings)
-        self._generations = Generations(self._client, self._catalog, self._holds, self._searches, settings.timeout_s)
+        self._generations = Generations(
+            self._client, self._catalog, self._holds, self._searches, late=self._late, timeout_s=settings.timeout_s
+        )
         self._history = History(self._client, names, settings)
         self._patience_s = settings.timeout_s / 2
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)

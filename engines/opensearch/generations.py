@@ -26,19 +26,21 @@ if TYPE_CHECKING:
     from engines.contract import TableSpec
     from engines.opensearch.catalog import Catalog
     from engines.opensearch.holds import Holds
+    from engines.opensearch.refresh import Late
     from engines.opensearch.searches import Searches
     from engines.opensearch.stored import Stored
 
 
 class Generations:
     def __init__(
-        self, client: OpenSearch, catalog: Catalog, holds: Holds, searches: Searches, timeout_s: float
+        self, client: OpenSearch, catalog: Catalog, holds: Holds, searches: Searches, *, late: Late, timeout_s: float
     ) -> None:
         self._client = client
         self._catalog = catalog
         self._names = catalog.all_names
         self._holds = holds
         self._searches = searches
+        self._late = late
         self._timeout_s = timeout_s
 
     def listed(self, name: str) -> list[Generation]:
@@ -119,6 +121,7 @@ class Generations:
             # One may be dropped meanwhile.
             with suppress(exceptions.NotFoundError):
                 if stored.address:
+                    self._late.now(stored.index)
                     rows = total(self._searches.one(stored.index, {"size": 0, "track_total_hits": True}))
                     yield Generation(stored.generation, rows, stored.current, stored.building)
 

@@ -54,8 +54,10 @@ class Holds:
         """The address meanwhile: the block ends by ``end`` or by a swap that takes it away, or else it raises.
 
         All writes that were acknowledged are in the index by now. Raises Busy where others were first, Interrupted
-        where a shard did not stop taking writes.
+        where a shard did not stop taking writes, EngineError where none takes them because of somebody else.
         """
+        if stored.blocked and not stored.held:
+            raise _blocked(stored)
         address = self.new_address(stored)
         try:
             self.exchange(stored, stored.address, address, self._sign(stored))
@@ -143,9 +145,7 @@ class Holds:
             # It was left, and whoever names it means it: nobody comes here by the table's name.
             self.lift(now.index)
         else:
-            raise EngineError(
-                f"index {now.index} takes no writes: somebody else set index.blocks.write; lift the block"
-            )
+            raise _blocked(now)
 
     def end(self, stored: Stored, address: str) -> None:
         """Raises NotFoundError where others ended the hold."""
@@ -179,6 +179,10 @@ def moving(index: str, old: str, new: str) -> Actions:
         {"remove": {"index": index, "alias": old, "must_exist": True}},
         {"add": {"index": index, "alias": new}},
     ]
+
+
+def _blocked(stored: Stored) -> EngineError:
+    return EngineError(f"index {stored.index} takes no writes: somebody else set index.blocks.write; lift the block")
 
 
 def _pause(deadline: float, message: str) -> None:

@@ -16,6 +16,7 @@ from engines.opensearch.engine import OpenSearchEngine
 from engines.opensearch.names import Names
 from havengate.errors import Busy, EngineError
 from havengate.settings import EngineSettings
+from schemas.settings import TableSettings
 
 
 @pytest.fixture
@@ -181,6 +182,34 @@ def test_a_block_that_goes_while_writes_are_held_lets_no_writer_in(engine, other
     other.upsert("t", [make_row(9, (9, 0))])
     assert set(engine.fetch("t", ["9"])) == {"9"}
     assert set(engine.fetch("t@g1", ["1", "9"])) == {"1"}
+
+
+def test_a_block_of_somebody_else_is_left_alone(engine, other):
+    index = engine._catalog.read("t").index
+    engine._client.indices.add_block(index=index, block="write")
+    for call in (
+        lambda: engine.hold("t", lambda: pytest.fail("it may be lifted at any time")),
+        lambda: engine.use_generation("t", "g2"),
+        lambda: engine.upsert("t", [make_row(1)]),
+        lambda: engine.upsert("t@g1", [make_row(1)]),
+    ):
+        with pytest.raises(EngineError, match="somebody else set"):
+            call()
+    assert other._catalog.read("t").blocked
+
+
+def test_settings_set_while_another_generation_takes_over_are_its_own(engine, other, monkeypatch):
+    put = engine._client.indices.put_mapping
+    swapped = []
+
+    def late(**arguments):
+        if not swapped:
+            swapped.append(other.use_generation("t", "g2"))
+        return put(**arguments)
+
+    monkeypatch.setattr(engine._client.indices, "put_mapping", late)
+    engine.set_settings("t", TableSettings(strict=True))
+    assert other.table("t@g2").settings == TableSettings(strict=True)
 
 
 def times(what, number, *parts):
