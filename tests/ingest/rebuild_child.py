@@ -13,6 +13,7 @@ import os
 import random
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,10 @@ def main(data_dir, model, seed, *cluster):
         other.start()
     place.show = lambda job: say("at", job.phase, job.done)
     job = place.rebuild(schema=model_schema(model))
+    while job.state == "queued":
+        # A cluster lets go of what a killed swap held after a minute.
+        ended.wait(max(0.0, job.not_before - time.time()))
+        job = place.run(job)
     ended.set()
     for other in others:
         other.join()
