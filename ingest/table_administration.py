@@ -68,6 +68,8 @@ class LocalAdministration(JobDesk):
         return settings
 
     def drop_table(self, name: str) -> Json:
+        from ingest.rebuild.request import forget_request
+
         # A table that others changed cannot be used, but it can be dropped.
         with suppress(UnfitTable):
             self.services.engine.table(name)
@@ -79,6 +81,8 @@ class LocalAdministration(JobDesk):
         self.services.tables.drop(name)
         cancelled = [number for number in numbers if self.store.job(number).state != "done"]
         for number in cancelled:
+            # The table is gone with all that a job could have left half-done, but for secrets that it was given.
+            forget_request(self.services.settings.data_dir, self.store.job(number))
             self.store.finish(number, "cancelled", f"table {name} was dropped")
         self.history.add("table dropped", name, self.by, detail={"cancelled": cancelled} if cancelled else {})
         return {"table": name, "cancelled": cancelled}

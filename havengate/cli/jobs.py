@@ -136,7 +136,7 @@ def how_far(found: Json) -> str:
 
 def reject_line(reject: Json) -> str:
     key = "" if reject["pk"] is None else f" (key {reject['pk']})"
-    return f"rejected {reject['place']}{key}: {reject['reason']}"
+    return f"rejected {reject['place']}: {reject['reason']}{key}"
 
 
 def _shown(found: Json) -> list[tuple[str, str]]:
