@@ -9,6 +9,7 @@ import pytest
 from colour_model import picture
 from support import run_cli
 
+from engines.embedded.lock import FolderLock
 from schemas.templates import template
 
 
@@ -219,11 +220,19 @@ def test_a_wrong_query_is_pointed_at(data_dir, schema_file):
     assert "2000" in done.stderr
 
 
-def test_a_taken_folder_is_a_clear_error(endpoint, served_data):
+def test_a_folder_that_a_server_holds_is_asked_of_the_server(endpoint, served_data):
     assert endpoint
-    line = fails(run_cli(served_data, "table", "list", check=False))
-    server = json.loads((served_data / "server.json").read_text())
-    assert str(server["pid"]) in line
+    assert run_cli(served_data, "table", "list").stdout.startswith("clothes\t120 rows")
+
+
+@pytest.mark.parametrize("broken", ["{", "{}", '{"url": "http://127.0.0.1:1", "pid": 1, "token": "x"}'])
+def test_a_folder_that_no_server_holds_is_a_clear_error(data_dir, broken):
+    lock = FolderLock(data_dir)
+    try:
+        (data_dir / "server.json").write_text(broken)
+        assert "in use by" in fails(run_cli(data_dir, "table", "list", check=False))
+    finally:
+        lock.release()
 
 
 def test_users_are_hashed(data_dir):
