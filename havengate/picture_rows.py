@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from havengate.settings import Settings
     from havengate.types import Vector
 
+_CHUNK_BYTES = 32 << 20
+
 
 @dataclass(slots=True)
 class Draft:
@@ -64,8 +66,7 @@ class PictureRows:
             wanted = [d for d in drafts if d.fields.get(source.field) and index.field not in d.vectors]
             if wanted:
                 check_fingerprint(table, index.name, self._embedding)
-            for start in range(0, len(wanted), self._batch):
-                failures += self._fill_chunk(table, index, source, wanted[start : start + self._batch])
+            failures += self._fill_index(table, index, source, wanted)
         return failures
 
     @contextmanager
@@ -122,10 +123,12 @@ class PictureRows:
         if unheld and len(self._engine.generations(table.table)) == 1:
             self._blobs.delete(table.table, unheld)
 
-    def _fill_chunk(
+    def _fill_index(
         self, table: TableSpec, index: VectorIndex, source: PictureSource, drafts: Sequence[Draft]
     ) -> list[tuple[Draft, HavengateError]]:
+        """In chunks of a model's batch, of fewer pictures where they are large."""
         failures: list[tuple[Draft, HavengateError]] = []
+        chunk: list[Draft] = []
         pictures: dict[str, bytes] = {}
         for draft in drafts:
             try:
@@ -135,12 +138,22 @@ class PictureRows:
                 continue
             draft.sources[index.field] = key = content_hash(data)
             pictures[key] = data
-        vectors, broken = self._vectors(table, index, pictures)
+            chunk.append(draft)
+            if len(chunk) == self._batch or sum(map(len, pictures.values())) > _CHUNK_BYTES:
+                failures += self._embedded(table, index, chunk, pictures)
+                chunk, pictures = [], {}
+        return failures + self._embedded(table, index, chunk, pictures)
+
+    def _embedded(
+        self, table: TableSpec, index: VectorIndex, drafts: Sequence[Draft], pictures: dict[str, bytes]
+    ) -> list[tuple[Draft, HavengateError]]:
+        vectors, broken = self._vectors(table, index, pictures) if pictures else ({}, {})
+        failures: list[tuple[Draft, HavengateError]] = []
         for draft in drafts:
-            hash_ = draft.sources.get(index.field)
+            hash_ = draft.sources[index.field]
             if hash_ in vectors:
                 draft.vectors[index.field] = vectors[hash_]
-            elif hash_ in broken:
+            else:
                 failures.append((draft, broken[hash_]))
         return failures
 

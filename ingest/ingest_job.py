@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from havengate.errors import SourceChanged
 from ingest.jobs.model import ENDED
 from ingest.jobs.runner import run_job
 from ingest.pipeline import ingest_into
@@ -28,7 +29,10 @@ def run_ingest(services: Services, _: ChangeLog, control: Control) -> str:
     source = opened(services, spec, str(params["source"]))
     most = params.get("max_rejects")
     control.save(phase="ingest", report={"source": source.name})
-    counts = ingest_into(services, control, source, spec, max_rejects=None if most is None else int(str(most)))
+    try:
+        counts = ingest_into(services, control, source, spec, max_rejects=None if most is None else int(str(most)))
+    except SourceChanged as error:
+        raise SourceChanged(f"{error.message} (`havengate ingest --restart` reads it from its beginning)") from error
     control.save(report={"source": source.name, "left_out": source.left_out()})
     return f"{counts.written} rows in, {counts.rejected} rejected"
 
@@ -57,6 +61,8 @@ def job_for(
     With ``restart`` the unfinished one is cancelled. Raises JobError where that runs elsewhere, UnknownTable, and what
     opening the source raises, before there is a job.
     """
+    # Who never has a server or a worker has no other moment for it.
+    store.prune(services.settings.jobs.keep_days)
     job = store.unfinished(KIND, table, {"source": text})
     if job is not None and not restart:
         return store.amend(job.id, {"max_rejects": max_rejects})

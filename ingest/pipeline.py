@@ -2,23 +2,25 @@
 
     source.batches -> Documents.prepared (pictures fetched, decoded, embedded) -> Documents.write -> Control.save
 
-At most twice as many batches as threads are under way, so that memory does not grow with the source. A batch is saved
+At most twice as many batches as threads are under way, and a bound of bytes, so that memory grows neither with the
+source nor with its pictures. A batch is saved
 with the checkpoint behind it: who is killed writes at most one batch again, with the same rows.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from embedding.cores import usable_cores
 from havengate.codes import HaCode
 from havengate.documents import Command, Documents, Failure, Prepared, PushReport
 from havengate.errors import DocumentError, JobError, Moved, Overloaded, RequestError, SourceAway, is_passing
 from ingest.ahead import in_order
+from ingest.sources.batching import text_of
 
 if TYPE_CHECKING:
     from engines.contract import TableSpec
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 CHECKPOINT = "source"
 """Where in a job's checkpoint the source's own is; what else is there stays."""
 
+_ROWS = 500
+"""Of a batch that no model sees."""
 _BUSY_TRIES = 20
 _AGAIN_S = (0.5, 2.0)
 _MOVES = 5
@@ -50,9 +54,11 @@ def ingest_into(
     target = _Target(services.documents, services.engine.table, spec, settings.jobs.attempts - control.job.tries <= 1)
     if control.job.total is None:
         control.save(total=source.count())
-    batches = source.batches(after if isinstance(after, Mapping) else None, settings.embedding.batch)
-    workers = settings.jobs.workers or 2 * _cores()
-    with closing(in_order(batches, target.prepared, workers, target.stopping)) as ready:
+    pictures = any(index.source and index.model for index in spec.schema.vector_indexes.values())
+    size = settings.embedding.batch if pictures else _ROWS
+    batches = source.batches(after if isinstance(after, Mapping) else None, size)
+    workers = settings.jobs.workers or 2 * usable_cores()
+    with closing(in_order(batches, target.prepared, _weight, workers, target.stopping)) as ready:
         for each in ready:
             if each is None:
                 # Somebody may want it to stop while nothing comes.
@@ -60,6 +66,10 @@ def ingest_into(
             else:
                 _save(control, target, each, max_rejects)
     return control.job.counts
+
+
+def _weight(batch: Batch) -> int:
+    return sum(map(text_of, batch.records))
 
 
 def _save(control: Control, target: _Target, ready: _Ready, max_rejects: int | None) -> None:
@@ -174,7 +184,3 @@ def _passing(prepared: Prepared) -> list[Failure]:
 
 def _duplicate(draft: Draft, place: str) -> Failure:
     return Failure(draft.index, draft.pk, HaCode.CONST_EXPRESSION_VALUE, f"duplicate key, {place} has it already")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))

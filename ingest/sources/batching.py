@@ -17,7 +17,7 @@ def batched(records: Iterable[tuple[Record, Checkpoint]], size: int) -> Iterator
     after: Checkpoint = {}
     for record, after in records:
         batch.append(record)
-        weight += _weight(record)
+        weight += text_of(record)
         if len(batch) >= size or weight >= MAX_TEXT:
             yield Batch(tuple(batch), after)
             batch, weight = [], 0
@@ -25,5 +25,6 @@ def batched(records: Iterable[tuple[Record, Checkpoint]], size: int) -> Iterator
         yield Batch(tuple(batch), after)
 
 
-def _weight(record: Record) -> int:
+def text_of(record: Record) -> int:
+    """Characters of its texts."""
     return sum(len(value) for value in (record.fields or {}).values() if isinstance(value, str))

@@ -294,6 +294,29 @@ def test_a_source_is_never_read_far_ahead(ingest, services, with_settings):
     assert max(far) <= (2 * 2 + 2) * batch
 
 
+def test_large_batches_are_fewer_at_a_time(ingest, services, monkeypatch):
+    """Of batches that weigh too much one is under way, and the next is read."""
+    monkeypatch.setattr("ingest.ahead.MOST", 1)
+    together, most, guard = [0], [0], threading.Lock()
+    embedding = services.embedding
+
+    class Watched:
+        def __getattr__(self, name):
+            return getattr(embedding, name)
+
+        def embed_pixels(self, model, pixels):
+            with guard:
+                together[0] += 1
+                most[0] = max(most[0], together[0])
+            vectors = embedding.embed_pixels(model, pixels)
+            with guard:
+                together[0] -= 1
+            return vectors
+
+    done, _ = ingest(ListSource(photos(0, 100)), with_parts(services, embedding=Watched()))
+    assert (done.state, most[0]) == ("done", 1)
+
+
 def test_it_can_be_stopped_while_a_source_says_nothing(ingest, store, monkeypatch):
     monkeypatch.setattr("ingest.ahead._LOOK_S", 0.01)
     silent = threading.Event()
