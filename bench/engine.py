@@ -1,12 +1,15 @@
 """Exact search, loading and writing of the embedded engine at 100,000 rows of 512 dimensions.
 
-python bench/engine.py [--rows 100000] | --journal (what the journal of keys adds to a write, in turns in one run)
+python bench/engine.py [--rows 100000]
+                       --journal  what the journal of keys adds to a write, in turns in one run
+                       --backup   a table's backup and its restore
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import tempfile
 import time
@@ -20,7 +23,10 @@ import numpy as np
 
 from engines.contract import PoolQuery, TableSpec
 from engines.embedded.engine import EmbeddedEngine
+from havengate.blobs import FolderBlobStore
 from havengate.types import Compare, Field, Literal, Row
+from ingest.backup import backup
+from ingest.restore import restore
 from schemas.resolve import resolve
 from schemas.settings import TableSettings
 from schemas.templates import template
@@ -79,6 +85,22 @@ def written(engine: EmbeddedEngine, name: str, rows: list[Row]) -> float:
     return milliseconds(lambda: engine.upsert(name, rows), 1)
 
 
+def back_up(count: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, EmbeddedEngine.open(Path(folder) / "data") as engine:
+        blobs, file = FolderBlobStore(Path(folder) / "blobs"), Path(folder) / "file"
+        fill(engine, count)
+        for name, call in (
+            ("backup", lambda: backup(engine, blobs, "t", file)),
+            ("restore", lambda: restore(engine, blobs, file, "again")),
+        ):
+            cpu = time.process_time()
+            seconds = milliseconds(call, 1) / 1000
+            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            cpu = time.process_time() - cpu
+            print(f"{name} of {count} rows: {seconds:.1f} s, {cpu:.1f} of CPU; at most {most} MiB in memory")
+        print(f"{file.stat().st_size / 1e6:.0f} MB")
+
+
 def search(count: int) -> None:
     vector = np.random.default_rng(1).standard_normal((1, DIMENSION)).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
@@ -98,9 +120,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--journal", action="store_true")
+    parser.add_argument("--backup", action="store_true")
     arguments = parser.parse_args()
     if arguments.journal:
         journal()
+    elif arguments.backup:
+        back_up(arguments.rows)
     else:
         search(arguments.rows)
 
