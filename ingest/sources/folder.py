@@ -61,7 +61,7 @@ class FolderSource:
         return self._name
 
     def count(self) -> int | None:
-        return sum(1 for _ in _walk(self._folder, "", None, lambda: None))
+        return sum(1 for _ in _walk(self._folder, None, lambda: None))
 
     def left_out(self) -> int:
         return self._left_out
@@ -71,7 +71,7 @@ class FolderSource:
         return batched(self._records(_read_checkpoint(after)), size)
 
     def _records(self, after: _After | None) -> Iterator[tuple[Record, Checkpoint]]:
-        for found in _walk(self._folder, "", after, self._leave_out):
+        for found in _walk(self._folder, after, self._leave_out):
             if not found.path:
                 raise SourceError(f"{self._name} cannot be read: {found.fault}")
             path = quote(os.fsencode(found.path))
@@ -114,8 +114,23 @@ def folder_key(name: str, schema: TableSchema) -> str | int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) >> 1
 
 
-def _walk(root: str, inner: str, after: _After | None, leave_out: Callable[[], None]) -> Iterator[_Found]:
-    """What is in the folder ``inner`` ("", or its path with a slash behind it) of ``root``."""
+def _walk(root: str, after: _After | None, leave_out: Callable[[], None]) -> Iterator[_Found]:
+    levels = [_level(root, "", after, leave_out)]
+    while levels:
+        for found in levels[-1]:
+            if isinstance(found, _Found):
+                yield found
+            else:
+                levels.append(_level(root, *found, leave_out))
+                break
+        else:
+            levels.pop()
+
+
+def _level(
+    root: str, inner: str, after: _After | None, leave_out: Callable[[], None]
+) -> Iterator[_Found | tuple[str, _After | None]]:
+    """Pictures in the folder ``inner`` ("", or its path with a slash behind it) of ``root``, then its folders."""
     folder = f"{root}/{inner}".rstrip("/") or "/"
     parts, after_folder = after or ((), False)
     try:
@@ -130,9 +145,9 @@ def _walk(root: str, inner: str, after: _After | None, leave_out: Callable[[], N
         for name in _names(folder, None, partial(_is_folder_from, parts[0] if parts else "")):
             here = bool(parts) and name == parts[0]
             if not here:
-                yield from _walk(root, f"{inner}{name}/", None, leave_out)
+                yield f"{inner}{name}/", None
             elif len(parts) > 1:
-                yield from _walk(root, f"{inner}{name}/", (parts[1:], after_folder), leave_out)
+                yield f"{inner}{name}/", (parts[1:], after_folder)
     except OSError as error:
         yield _Found(inner.rstrip("/"), str(error.strerror), is_folder=True)
 

@@ -17,7 +17,7 @@ from odps.tunnel.retry import NoRetryPolicy, RetryPolicy, TunnelRetryHandler
 from odps.tunnel.tabletunnel import TableDownloadSession
 from urllib3.exceptions import HTTPError
 
-from havengate.errors import SourceAway, SourceError
+from havengate.errors import SourceAway, SourceChanged, SourceError
 
 if TYPE_CHECKING:
     from odps.models import Table
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _PAUSES_S = (1.0, 4.0)
 _AGAIN = (308, 408, 429)
+_INTEGERS = ("tinyint", "smallint", "int", "bigint")
+_SAID = 300
 _SLICE_ROWS = 4096
 _SLICE_BYTES = 32 << 20
 # requests' own errors, and those of urllib3 and of the decoder that come through while rows stream.
@@ -50,6 +52,13 @@ class State:
     modified: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    partition: str | None
+    session: TableDownloadSession
+    state: State
+
+
 class MaxComputeTable:
     """``keys`` are an AccessKey's id and secret. Raises SourceError, or SourceAway where trying again may help."""
 
@@ -57,7 +66,7 @@ class MaxComputeTable:
         self._name = f"maxcompute://{project}/{table}"
         self._keys = keys
         self._timeout_s = max(1, int(settings.timeout_s))
-        self._session: tuple[str | None, TableDownloadSession] | None = None
+        self._held: _Held | None = None
 
         def connect() -> Table:
             # Given as endpoint, what pyodps makes links to its web pages with need not be asked for.
@@ -78,16 +87,14 @@ class MaxComputeTable:
         schema = self._table.table_schema
         self.columns = tuple(Column(c.name, str(c.type).lower()) for c in schema.simple_columns)
         self.partition_keys = tuple(key.name for key in schema.partitions)
+        self._by_number = [str(key.type).lower() in _INTEGERS for key in schema.partitions]
 
     def partitions(self, prefix: str = "") -> list[str]:
         """Partitions as ``ds=20260101,region=cn`` in the order of their values, those that begin with ``prefix``."""
 
-        def values(spec: str) -> list[str]:
-            return [pair.partition("=")[2] for pair in spec.split(",")]
-
         def listed() -> list[str]:
             found = self._table.partitions.iterate_partitions(prefix or None)
-            return sorted((str(part.partition_spec).replace("'", "") for part in found), key=values)
+            return sorted((str(part.partition_spec).replace("'", "") for part in found), key=self._order)
 
         return self._tried(listed)
 
@@ -95,38 +102,48 @@ class MaxComputeTable:
         """Of the table, or of one partition of a table that has them; asks anew each time."""
 
         def asked() -> State:
-            holder = self._table if partition is None else self._table.partitions[partition]
-            holder.reload()
-            return State(self._open(partition, fresh=True).count, int(holder.last_data_modified_time.timestamp()))
+            self._held = self._open(partition)
+            return self._held.state
 
         return self._tried(asked)
 
     def read(self, partition: str | None, start: int, columns: Sequence[str]) -> list[Cells]:
         """The next rows from number ``start`` on, some megabytes of them; empty after the last.
 
-        A cell is None, bytes for STRING too, a DATETIME in UTC, or what else pyodps makes of it.
+        A cell is None, bytes for STRING too, a DATETIME in UTC, or what else pyodps makes of it. Raises SourceChanged
+        where the rows were written since ``state`` was asked.
         """
 
         def slice_() -> list[Cells]:
-            former, session = self._session, self._open(partition)
+            held = self._held if self._held and self._held.partition == partition else self._open(partition)
             try:
-                return _rows(session, start, columns)
+                self._held = held
+                return _rows(held.session, start, columns)
             except (BaseODPSError, *_BROKEN):
-                self._session = None
-                if former is None or former[1] is not session:
-                    raise
-            # A session lives for a day, and whoever embeds may have taken longer.
-            return _rows(self._open(partition), start, columns)
+                # A session lives for a day, and whoever embeds may have taken longer.
+                fresh = self._open(partition)
+            if fresh.state != held.state:
+                raise SourceChanged(f"{self._name} {partition or ''} was written while it was read: begin a new job")
+            self._held = fresh
+            return _rows(fresh.session, start, columns)
 
         return self._tried(slice_)
 
-    def _open(self, partition: str | None, *, fresh: bool = False) -> TableDownloadSession:
-        if self._session is None or self._session[0] != partition or fresh:
-            # pyodps' own way to a session waits for two minutes, or for ever, where nobody can cancel it.
-            table = self._tunnel._get_tunnel_table(self._table)  # noqa: SLF001
-            session = _Session(self._tunnel.tunnel_rest, table, partition, timeout=self._timeout_s)
-            self._session = (partition, session)
-        return self._session[1]
+    def _open(self, partition: str | None) -> _Held:
+        holder = self._table if partition is None else self._table.partitions[partition]
+        holder.reload()
+        modified = holder.last_data_modified_time
+        # pyodps' own way to a session waits for two minutes, or for ever, where nobody can cancel it.
+        table = self._tunnel._get_tunnel_table(self._table)  # noqa: SLF001
+        session = _Session(self._tunnel.tunnel_rest, table, partition, timeout=self._timeout_s)
+        return _Held(partition, session, State(session.count, int(modified.timestamp()) if modified else 0))
+
+    def _order(self, spec: str) -> list[tuple[int, str]]:
+        values = [pair.partition("=")[2] for pair in spec.split(",")]
+        return [
+            (int(value) if number and value.isdecimal() else 0, value)
+            for number, value in zip(self._by_number, values, strict=True)
+        ]
 
     def _tried(self, call: Callable[[], ResultT]) -> ResultT:
         for pause_s in _PAUSES_S:
@@ -172,7 +189,7 @@ class MaxComputeTable:
         text = " ".join(f"{error.code or ''} {error.args[0]}".split())
         for key in self._keys:
             text = text.replace(key, "********")
-        return text
+        return text[:_SAID]
 
 
 def _rows(session: TableDownloadSession, start: int, columns: Sequence[str]) -> list[Cells]:

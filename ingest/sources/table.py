@@ -45,9 +45,8 @@ class TableSource:
         wanted = self._wanted(fields)
         check_columns(self.name, wanted, target.schema)
         self._check_pictures(wanted, target)
-        self._copied, anew = self._vectors(wanted, target)
+        self._copied, self._anew = self._vectors(wanted, target)
         self._attributes = tuple(name for name in wanted if name in self._spec.schema.attribute_fields)
-        self._needed = {source: field for field, source in anew.items()}
 
     @property
     def name(self) -> str:
@@ -142,7 +141,7 @@ class TableSource:
         for name in self._copied:
             if name in row.vectors:
                 fields[name] = row.vectors[name].tolist()
-        lost = [repr(field) for source, field in self._needed.items() if field in row.vectors and source not in fields]
+        lost = [repr(field) for field, source in self._anew.items() if field in row.vectors and source not in fields]
         if lost:
             raise DocumentError(f"no picture was kept to make the vector of {', '.join(lost)} anew")
         return fields

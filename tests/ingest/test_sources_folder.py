@@ -95,6 +95,25 @@ def test_a_folder_of_more_files_than_a_page_is_read_whole(tmp_path, monkeypatch)
     assert [key for _, key, _ in read(tmp_path)] == names
 
 
+@pytest.fixture
+def deep(tmp_path):
+    """A picture further down than Python calls functions; nobody else would get it removed again."""
+    folder = tmp_path
+    for _ in range(1100):
+        folder /= "d"
+        folder.mkdir()
+    (folder / "a.png").write_bytes(RED)
+    yield tmp_path
+    (folder / "a.png").unlink()
+    while folder != tmp_path:
+        folder.rmdir()
+        folder = folder.parent
+
+
+def test_folders_in_folders_in_folders(deep):
+    assert [error for _, _, error in read(deep)] == [""]
+
+
 def test_keys_are_paths_from_the_bucket_down(tmp_path):
     bucket = tmp_path / "my photos"
     for sub in ("x", "y"):

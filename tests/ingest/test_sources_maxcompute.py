@@ -59,6 +59,11 @@ class TestPartitions:
             "shop.t/ds=20260102,region=cn:3",
         ]
 
+    def test_partitions_by_number_are_in_the_order_of_numbers(self, double):
+        parts = {f"day={day}": Part([{"id": day}]) for day in (9, 10, 8)}
+        double.tables["days"] = Data([("id", "bigint")], [("day", "bigint")], parts)
+        assert newest_partition("maxcompute://shop/days", maxcompute_settings(double).sources) == "day=10"
+
     def test_nothing_is_newest_of_what_has_no_partitions(self, double):
         double.tables["plain"] = Data([("id", "bigint")], [], {None: Part([{"id": 1}])})
         double.tables["empty"] = Data([("id", "bigint")], [("ds", "string")])
@@ -177,6 +182,15 @@ class TestTrouble:
             seen.append(record)
             double.live.clear()
         assert seen == whole
+
+    def test_rows_written_while_they_are_read_are_not_mixed(self, source, double, monkeypatch):
+        monkeypatch.setattr(maxcompute_tunnel, "_SLICE_ROWS", 4)
+        batches = source().batches(None, 4)
+        next(batches)
+        double.live.clear()
+        double.tables["t"].parts["ds=20260101,region=cn"].modified += 1
+        with pytest.raises(SourceChanged, match="was written while it was read"):
+            next(batches)
 
     def test_large_rows_are_read_in_small_slices(self, source, double, monkeypatch):
         whole = records(source())
