@@ -200,7 +200,7 @@ def _open_table(address: Address, settings: SourceSettings) -> MaxComputeTable:
     try:
         from ingest.sources.maxcompute_tunnel import MaxComputeTable
     except ModuleNotFoundError as error:
-        raise SettingsError(f"{SCHEME}:// needs {error.name}: pip install 'havengate[maxcompute]'") from error
+        raise SettingsError(f"{SCHEME}:// needs pyodps: pip install 'havengate[maxcompute]'") from error
     given = {
         "MAXCOMPUTE_ENDPOINT": settings.maxcompute_endpoint,
         "MAXCOMPUTE_ACCESS_KEY_ID": settings.maxcompute_access_key_id,

@@ -1,6 +1,7 @@
 """A text means one source or is refused, with what there is."""
 
 import json
+import sys
 
 import pytest
 from source_samples import opened, table
@@ -75,6 +76,13 @@ def test_maxcompute_names_the_settings_that_are_missing():
         opened("maxcompute://shop/t", settings=settings)
     keys = "HAVENGATE_SOURCES__MAXCOMPUTE_ACCESS_KEY_ID, HAVENGATE_SOURCES__MAXCOMPUTE_ACCESS_KEY_SECRET"
     assert caught.value.message == f"maxcompute:// needs {keys}"
+
+
+def test_maxcompute_without_its_package_says_how_to_install_it(monkeypatch):
+    monkeypatch.delitem(sys.modules, "ingest.sources.maxcompute_tunnel", raising=False)
+    monkeypatch.setitem(sys.modules, "odps", None)
+    with pytest.raises(SettingsError, match=r"pip install 'havengate\[maxcompute\]'"):
+        opened("maxcompute://shop/t")
 
 
 @pytest.mark.usefixtures("photos")
