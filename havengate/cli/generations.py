@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OF_TABLE = "the table's"
+_ENDED = ("cancelled", "done")
 
 
 @click.command("rebuild")
@@ -68,7 +69,8 @@ def rebuild(
             raise SchemaError(f"table {name!r} cannot be rebuilt like this:\n{reasons}")
         for sentence in plan["sentences"]:
             click.echo(printable(sentence))
-        if plan["nothing"] and not (force or source):
+        begun = any(job["kind"] == "rebuild" and job["state"] not in _ENDED for job in desk.jobs(table=name))
+        if plan["nothing"] and not (force or source or begun):
             click.echo("nothing to do")
             return
         if dry_run:

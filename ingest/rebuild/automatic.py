@@ -14,7 +14,7 @@ from havengate.errors import HavengateError, UnfitTable, UnknownTable
 from ingest.jobs.model import ENDED
 from ingest.rebuild.decide import Wanted
 from ingest.rebuild.record import RebuildRecord
-from ingest.rebuild.request import Rebuild, ask_rebuild
+from ingest.rebuild.request import Rebuild, ask_rebuild, forget_requests
 from ingest.sources.maxcompute import NEWEST, newest_partition, read_address
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def due_rebuilds(services: Services, store: JobStore, newest: Newest = newest_pa
     """
     made: list[Job] = []
     data_dir, names = services.settings.data_dir, services.tables.names()
+    forget_requests(data_dir, store)
     with closing(RebuildRecord(data_dir)) as record:
         record.forget_tables_but(names)
         automatic = [name for name in names if _is_automatic(services, name)]

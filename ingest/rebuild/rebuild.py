@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from engines.contract import at
-from havengate.errors import JobError, RequestError, UnknownGeneration
+from havengate.errors import JobError, RequestError
 from ingest.jobs.model import Cancelled, Counts
 from ingest.rebuild.compare import compare, too_unlike
 from ingest.rebuild.copying import copy, read_source
@@ -51,10 +51,11 @@ def abandon_rebuild(services: Services, _changes: ChangeLog, job: Job) -> None:
     """Drops what a cancelled job has built."""
     with closing(RebuildRecord(services.settings.data_dir)) as record:
         generation = job.checkpoint.get("generation")
-        if isinstance(generation, str) and current(services.engine, job.table) != generation:
-            with suppress(UnknownGeneration, RequestError):
+        # The table may have been dropped meanwhile, the generation may be the current one.
+        with suppress(RequestError):
+            if isinstance(generation, str) and current(services.engine, job.table) != generation:
+                record.not_swapped(job.id)
                 services.engine.drop_generation(job.table, generation)
-            record.not_swapped(job.id)
         record.forget(job.id)
     forget_request(services.settings.data_dir, job)
 

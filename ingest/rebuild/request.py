@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from ingest.jobs.store import JobStore
 
 _FOLDER = "jobs"
+_SUFFIX = ".schema.json"
+_FRESH_S = 60.0
+"""A request is written down before its job."""
 FROM_TABLE = "the table's"
 """Stands for the source that the table's settings name."""
 
@@ -114,6 +118,15 @@ def forget_request(data_dir: Path, job: Job) -> None:
         _file(data_dir, job).unlink(missing_ok=True)
 
 
+def forget_requests(data_dir: Path, store: JobStore) -> None:
+    """Removes the secrets of jobs that ended without a word: their table was dropped, or their process killed."""
+    files = [file for file in (data_dir / _FOLDER).glob(f"*{_SUFFIX}") if time.time() - file.stat().st_mtime > _FRESH_S]
+    if files:
+        jobs = [job for job in store.jobs(limit=-1) if job.kind == "rebuild" and job.state not in ENDED]
+        for file in {*files} - {_file(data_dir, job) for job in jobs}:
+            file.unlink(missing_ok=True)
+
+
 def _with_source(services: Services, table: str, wanted: Wanted) -> Wanted:
     if wanted.source != FROM_TABLE:
         return wanted
@@ -161,7 +174,7 @@ def _restored(former: TableSpec, public: Mapping[str, object]) -> object:
 def _file(data_dir: Path, asked: Job | _Asked) -> Path:
     # By what may be known: the same command finds the same file.
     known = json.dumps(asked.params.get("schema"), sort_keys=True).encode()
-    return data_dir / _FOLDER / f"{asked.table}-{hashlib.sha256(known).hexdigest()[:16]}.schema.json"
+    return data_dir / _FOLDER / f"{asked.table}-{hashlib.sha256(known).hexdigest()[:16]}{_SUFFIX}"
 
 
 def _write(file: Path, data: bytes) -> None:

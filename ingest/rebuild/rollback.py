@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from engines.contract import at
-from havengate.errors import JobError
+from havengate.errors import JobError, UnknownTable
 from ingest.jobs.model import Cancelled
 from ingest.rebuild.convert import silent
 from ingest.rebuild.record import RebuildRecord, Swap
@@ -40,8 +40,9 @@ def run_rollback(services: Services, changes: ChangeLog, control: Control) -> st
 def abandon_rollback(services: Services, _changes: ChangeLog, job: Job) -> None:
     """The kept generation has some newer rows now, which going back to it would have brought, too."""
     with closing(RebuildRecord(services.settings.data_dir)) as record:
-        if current(services.engine, job.table) != job.params["generation"]:
-            record.not_swapped(job.id)
+        with suppress(UnknownTable):
+            if current(services.engine, job.table) != job.params["generation"]:
+                record.not_swapped(job.id)
         record.forget(job.id)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from engines.contract import RowsQuery, at
-from havengate.errors import JobError, UnknownGeneration
+from havengate.errors import Busy, JobError, UnknownGeneration
 from havengate.types import Field, In, Literal
 from ingest.rebuild.record import Swap
 from schemas.vendor import masked
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ingest.rebuild.work import Work
 
 _KEYS_PER_QUERY = 500
+_TRIES = 45
+_PAUSE_S = 2.0
 
 
 def current(engine: Engine, table: str) -> str:
@@ -58,7 +61,14 @@ def swap(work: Work, *, same_rows: bool) -> None:
         mark = work.engine.mark(work.target)
         work.record.swapping(work.table, work.job.id, Swap(work.former, work.generation, mark))
 
-    work.engine.use_generation(work.table, work.generation, last)
+    for _ in range(_TRIES - 1):
+        try:
+            return work.engine.use_generation(work.table, work.generation, last)
+        except Busy:
+            # Whoever was killed in the middle of a swap holds the table until it has been silent for a minute.
+            threading.Event().wait(_PAUSE_S)
+            work.control.save()
+    return work.engine.use_generation(work.table, work.generation, last)
 
 
 def tell_history(work: Work, changes: ChangeLog) -> None:

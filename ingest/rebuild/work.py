@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from embedding.cores import usable_cores
 from engines.contract import at
 from havengate.errors import JobError
 from ingest.ahead import in_order
@@ -99,8 +99,8 @@ class Work:
         self, batches: Iterator[BatchT], convert: Callable[[BatchT], ReadyT]
     ) -> Generator[ReadyT, None, None]:
         """Batches converted in threads, given out in order. Raises Paused, Cancelled also while nothing comes."""
-        workers = self.services.settings.jobs.workers or 2 * len(os.sched_getaffinity(0))
-        with closing(in_order(batches, convert, workers, threading.Event())) as ready:
+        workers = self.services.settings.jobs.workers or 2 * usable_cores()
+        with closing(in_order(batches, convert, _weightless, workers, threading.Event())) as ready:
             for each in ready:
                 if each is None:
                     self.control.save()
@@ -201,6 +201,11 @@ class Work:
         if most is not None and len(self.lacking) > most + _SPARE:
             # So many have one cause, and every further one costs as much as a good one.
             self.require_whole()
+
+
+def _weightless(_: object) -> int:
+    """Batches of a rebuild are small enough: keys, or as many rows as an engine reads at once."""
+    return 0
 
 
 def _parts(keys: Iterable[str], size: int) -> Iterator[list[str]]:

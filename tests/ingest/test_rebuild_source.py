@@ -1,6 +1,7 @@
 """A table is built again from its source, with what was written meanwhile; by itself for a new partition."""
 
 import json
+import os
 
 import pytest
 from colour_model import ColourModel
@@ -180,3 +181,17 @@ def test_a_rebuild_from_a_source_begins_no_second_time(place, source):
     assert "cancel it and give the command again" in job.message
     with pytest.raises(JobError, match="has been begun"):
         place.rebuild(source=path, force=True)
+
+
+def test_secrets_of_jobs_that_ended_without_a_word_are_removed(automatic):
+    schema = changed_schema()
+    schema["fields"][1]["user_defined_param"] = {"oss_secret": "hush-hush"}
+    for name in ("photos", "manual"):
+        ask_rebuild(automatic.services, automatic.store, name, Rebuild(Wanted(schema)), BY)
+    files = sorted(automatic.settings.data_dir.rglob("*.schema.json"))
+    assert [file.name.split("-")[0] for file in files] == ["manual", "photos"]
+    automatic.store.finish(1, "cancelled", "table photos was dropped")
+    for file in files:
+        os.utime(file, (0, 0))
+    assert due(automatic, None) == []
+    assert [file.exists() for file in files] == [True, False]
