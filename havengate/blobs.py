@@ -11,9 +11,10 @@ import re
 import shutil
 import stat
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import unquote
 
 from havengate.endpoints import ADDRESS, FILE_SCHEME, is_folder
@@ -21,11 +22,13 @@ from havengate.errors import DocumentError, EngineError, Moved, PictureError, Sc
 from havengate.images import content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _SHOWN = 200
+_WRITERS = 8
+ItemT = TypeVar("ItemT")
 
 
 class ObjectReader(Protocol):
@@ -166,13 +169,9 @@ class FolderBlobStore:
         keys = [content_hash(data) for data in items]
         files = {self._file(table, key): data for key, data in zip(keys, items, strict=True)}
         try:
-            for file, data in files.items():
-                _make_folder(file.parent)
-                if not file.exists():
-                    _write(file, data)
+            _each(_write_new, files.items())
             # Also for files that were there: another thread may not have come this far with them.
-            for folder in {file.parent for file in files}:
-                _sync_folder(folder)
+            _each(_sync_folder, {file.parent for file in files})
         except OSError as error:
             raise EngineError(f"the blob store cannot write for table {table!r}: {error}") from error
         return keys
@@ -251,6 +250,24 @@ def _make_folder(folder: Path) -> None:
     _make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     _sync_folder(folder.parent)
+
+
+def _each(do: Callable[[ItemT], None], items: Collection[ItemT]) -> None:
+    """At once, because a disk syncs several files in little more time than one."""
+    if len(items) < 2:  # noqa: PLR2004
+        for item in items:
+            do(item)
+        return
+    with ThreadPoolExecutor(min(_WRITERS, len(items))) as pool:
+        for done in [pool.submit(do, item) for item in items]:
+            done.result()
+
+
+def _write_new(item: tuple[Path, bytes]) -> None:
+    file, data = item
+    _make_folder(file.parent)
+    if not file.exists():
+        _write(file, data)
 
 
 def _write(file: Path, data: bytes) -> None:
