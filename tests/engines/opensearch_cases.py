@@ -162,6 +162,9 @@ def cases():
     yield "document", document(SCHEMA, ROW)
     yield "fetch", bodies.by_ids(["1", "2"], ["vector_field"])
     yield "vectors_by_source", bodies.by_sources(SCHEMA, "vector_field", ["a", "b"])
+    yield "scan", bodies.in_order(SCHEMA, None, 3)
+    yield "scan_on", bodies.in_order(SCHEMA, "7", 3)
+    yield "scan_on_behind_a_text", bodies.in_order(EVERY_TYPE, "7", 3)
     yield "statistics", bodies.statistics(SCHEMA)
     for source, name in SCRIPTS.items():
         yield f"script_{name.lower()}", source.splitlines()
