@@ -202,7 +202,7 @@ def remove(name: str, yes: bool) -> None:
 
 
 def _photos(paths: list[str], limits: LimitSettings) -> list[Image]:
-    from examples import folder
+    from havengate.demo.tables import folder
     from havengate.images import decode_picture
 
     return [decode_picture((folder() / path).read_bytes(), limits) for path in paths]
