@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from engines.embedded.catalog import ROWS_FILE
 from engines.embedded.edge import translated
 from engines.embedded.memory import TableMemory, prepared
 from engines.embedded.store import RowStore
-from engines.values import check_row, merge_rows, require_vector_fields
+from engines.values import check_row, check_text, merge_rows, require_vector_fields
 from havengate.errors import Busy, Moved, RequestError, UnknownTable
 from havengate.types import Row
 
@@ -138,9 +138,11 @@ class Table:
                 memory.put(rows, attributes, keep_vectors=True)
         return list(dict.fromkeys(patch.pk for patch in patches if patch.pk not in stored))
 
-    def delete(self, pks: Iterable[str]) -> int:
+    def delete(self, pks: Sequence[str]) -> int:
+        for pk in pks:
+            check_text(pk, f"row {pk!r}")
         with self._writing() as memory:
-            there = self.store.delete(list(dict.fromkeys(pks)))
+            there = self.store.delete(pks)
             if memory is not None:
                 memory.remove(there)
         return len(there)

@@ -202,6 +202,15 @@ def test_the_next_generation_of_a_searched_table_is_in_memory_before_it_is_used(
         assert keys(engine.pool("t", query((9, 0), n=1))) == ["9"]
 
 
+def test_half_a_surrogate_pair_is_no_key_and_costs_no_memory(tmp_path):
+    with filled(tmp_path) as engine:
+        engine.pool("t", query((0, 0)))
+        with pytest.raises(RequestError, match="surrogate"):
+            engine.delete("t", ["1", "\ud800"])
+        assert engine._tables.table("t").searched
+        assert engine.stats("t").rows == 5
+
+
 def test_a_read_that_meets_a_generation_just_left_goes_on_in_the_next(tmp_path, monkeypatch):
     with filled(tmp_path) as engine:
         left, find = engine._tables.table("t"), engine._tables.table
