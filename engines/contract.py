@@ -242,7 +242,7 @@ class Engine(Protocol):
     def publish_change(self, key: str, change: Mapping[str, object]) -> None:
         """Puts an entry of the change history where people look at the engine's data, if there is such a place.
 
-        ``key`` names the entry: publishing it again replaces it. ``change`` is JSON.
+        ``key`` names the entry: publishing it again replaces it. ``change`` is JSON. Raises EngineError.
         """
 
     def close(self) -> None: ...

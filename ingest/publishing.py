@@ -33,6 +33,7 @@ class Publisher:
         self._ended = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._told = False
 
     def wake(self) -> None:
         self._woken.set()
@@ -72,10 +73,14 @@ class Publisher:
                     self._hand_over(key, entry)
                     done[number] = changed
         except HavengateError as error:
-            _LOG.warning("the change history waits to be published: %s", error.message)
+            # It is tried for as long as the trouble lasts, which one line says well enough.
+            if not self._told:
+                _LOG.warning("the change history waits to be published: %s", error.message)
+            self._told = True
         except Exception:  # noqa: BLE001  (a thread has nobody to raise to)
             _LOG.exception("the change history is not published")
         else:
+            self._told = False
             return True
         return False
 

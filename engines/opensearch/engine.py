@@ -185,8 +185,8 @@ class OpenSearchEngine:
             self._generations.drop(name, generation)
 
     def publish_change(self, key: str, change: Mapping[str, object]) -> None:
-        """What goes wrong is told in the log: the change that it speaks of is made all the same."""
-        self._history.publish(key, change)
+        with self._calling("publishing the change history"):
+            self._history.publish(key, change)
 
     def _read(self, name: str, doing: str, ask: Callable[[Table], T], generation: str | None = None) -> T:
         """Whole calls are asked again: the pages of one point in time go with the node that held it."""

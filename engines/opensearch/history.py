@@ -1,12 +1,10 @@
 """Entries of the change history as documents of an index that Dashboards can show: a copy for people.
 
-The gateway's own history is the truth; what cannot be written here is told in the log, and missing.
+The gateway's own history is the truth, and publishes again what could not be written here.
 """
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,9 +20,7 @@ if TYPE_CHECKING:
     from engines.opensearch.names import Names
     from havengate.settings import EngineSettings
 
-_LOG = logging.getLogger(__name__)
 _PATIENCE_S = 5.0
-_SILENCE_S = 600.0
 _DATES = ("at", "ended")
 _WORDS = ("what", "table", "by", "state")
 _NUMBERS = ("id", "version", "job", "read", "written", "deleted", "rejected")
@@ -35,21 +31,13 @@ class History:
         self._client = client
         self._names = names
         self._settings = settings
-        self._told: float | None = None
 
     def publish(self, key: str, change: Mapping[str, object]) -> None:
-        """Raises nothing that the cluster does."""
         try:
-            try:
-                self._put(key, change)
-            except exceptions.NotFoundError:
-                self._create()
-                self._put(key, change)
-        except exceptions.OpenSearchException as error:
-            # Each push is a change: a cluster that is away would fill the log.
-            if self._told is None or time.monotonic() - self._told > _SILENCE_S:
-                self._told = time.monotonic()
-                _LOG.warning("index %s does not take the change history: %s", self._names.history, error)
+            self._put(key, change)
+        except exceptions.NotFoundError:
+            self._create()
+            self._put(key, change)
 
     def _put(self, key: str, change: Mapping[str, object]) -> None:
         document = {name: _instant(value) if name in _DATES else value for name, value in change.items()}
