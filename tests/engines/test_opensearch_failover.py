@@ -75,6 +75,8 @@ def test_a_killed_cluster_manager_hides_no_write_from_a_rebuild(opensearch_clust
             writer.wait_for(30)
         mark = engine.mark("t")
         built = engine.build_generation("t", make_spec(schema=CHANGED))
+        # A shard whose copy is still on its way goes with its node, and comes back with it.
+        opensearch_cluster.wait_until_green()
         for writer in writers:
             writer.touched.clear()
             writer.wait_for(10)
