@@ -47,11 +47,12 @@ def read_source(work: Work, text: str) -> None:
     spec = work.engine.table(work.target)
     work.control.save(phase="read")
     ingest_into(work.services, work.control, opened(work.services, spec, text), spec)
-    rejected, most = work.job.counts.rejected - work.told, work.most
+    rejected, most = work.rejected_rows, work.most
     if most is not None and rejected > most:
         raise JobError(
-            f"{rejected} rows of {text} are rejected, {most} may be; nothing has changed. `havengate jobs` lists them; "
-            f"give the command again with --max-rejects {rejected}, or cancel job {work.job.id} and begin anew"
+            f"{rejected} rows of {text} are rejected, {most} may be; nothing has changed. `havengate job show "
+            f"{work.job.id}` lists them; give the command again with --max-rejects {rejected}, or cancel the job, mend "
+            "the source and begin anew"
         )
     if not work.engine.stats(work.target).rows and not work.job.params.get("force"):
         raise JobError(f"no row of {text} went in: nothing has changed (--force swaps the empty table in)")

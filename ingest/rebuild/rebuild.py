@@ -56,6 +56,7 @@ def abandon_rebuild(services: Services, _changes: ChangeLog, job: Job) -> None:
             if isinstance(generation, str) and current(services.engine, job.table) != generation:
                 record.not_swapped(job.id)
                 services.engine.drop_generation(job.table, generation)
+                drop_pictures(services.engine, services.tables.blobs, job.table)
         record.forget(job.id)
     forget_request(services.settings.data_dir, job)
 
@@ -106,7 +107,7 @@ def _begun(services: Services, control: Control, record: RebuildRecord) -> Work 
     former = decision.former.generation or current(services.engine, job.table)
     mark = services.engine.mark(at(job.table, former))
     generation = services.engine.build_generation(job.table, decision.spec)
-    checkpoint = {"former": former, "generation": generation, "mark": mark, "source": {}, "filled": False}
+    checkpoint = {"former": former, "generation": generation, "mark": mark}
     control.save(checkpoint, done=0, counts=Counts())
     return Work(services, control, record, former, generation)
 
@@ -135,6 +136,11 @@ def _build(work: Work) -> None:
 def _swap(work: Work) -> None:
     # Comparing took its time, and writers wait for what is left now.
     work.catch_up()
+    live, pairs = work.engine.table(work.source).settings, work.job.params.get("settings")
+    settings = live.with_pairs(tuple(map(str, pairs)) if isinstance(pairs, list) else ())
+    if settings != work.converter.target.settings:
+        # Somebody has changed others meanwhile.
+        work.engine.set_settings(work.target, settings)
     swap(work, same_rows=not work.job.params.get("source"))
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from havengate.errors import EngineError, JobError, RequestError, SchemaError, U
 from ingest.jobs.model import ENDED
 from ingest.rebuild.decide import Decision, Wanted, decide, vendor_of
 from ingest.rebuild.swap import previous
+from ingest.sources.opening import check_source
 from schemas.vendor import masked
 
 if TYPE_CHECKING:
@@ -128,12 +129,17 @@ def forget_requests(data_dir: Path, store: JobStore) -> None:
 
 
 def _with_source(services: Services, table: str, wanted: Wanted) -> Wanted:
+    """Raises RequestError for a source that can be none, or holds what looks like keys."""
+    former = services.engine.table(table).settings
+    settings = former.with_pairs(wanted.settings)
+    named = {wanted.source} - {"", FROM_TABLE} | {settings.source} - {"", former.source}
+    for text in named:
+        check_source(text)
     if wanted.source != FROM_TABLE:
         return wanted
-    source = services.engine.table(table).settings.with_pairs(wanted.settings).source
-    if not source:
+    if not settings.source:
         raise RequestError(f"table {table!r} has no source: --from-source SOURCE, or --set source=SOURCE beside it")
-    return Wanted(wanted.schema, wanted.settings, source)
+    return replace(wanted, source=settings.source)
 
 
 def _require_none_begun(store: JobStore, table: str) -> None:

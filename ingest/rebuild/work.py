@@ -72,9 +72,14 @@ class Work:
         return self.control.job
 
     @property
-    def told(self) -> int:
+    def _told(self) -> int:
         """Rejects that are in the job's counts for what rows lack."""
         return int(str(self.job.checkpoint.get("told", 0)))
+
+    @property
+    def rejected_rows(self) -> int:
+        """Rows of the source that did not go in at all."""
+        return self.job.counts.rejected - self._told
 
     @property
     def batch(self) -> int:
@@ -164,7 +169,7 @@ class Work:
     def require_whole(self) -> None:
         """Raises JobError where more rows lack something than are put up with."""
         most = self.most
-        if most is None or len(self.lacking) <= most:
+        if most is None or len(self.lacking) + self.rejected_rows <= most:
             return
         self.reject()
         shown = [f"- {pk}: {why}" for pk, why in islice(self.lacking.items(), _SHOWN)]
@@ -172,7 +177,7 @@ class Work:
         raise JobError(
             f"{len(self.lacking)} rows of table {self.table!r} would lack something, {most} may; nothing has changed. "
             f"Mend them and resume job {self.job.id}, or give the command again with --max-rejects "
-            f"{len(self.lacking)}:\n" + "\n".join(shown) + more
+            f"{len(self.lacking) + self.rejected_rows}:\n" + "\n".join(shown) + more
         )
 
     def reject(self) -> None:
@@ -182,7 +187,7 @@ class Work:
         for pk, why in self.lacking.items():
             if f"\0{pk}" not in had:
                 self.control.reject(self.target, pk, why)
-        counts = self.job.counts.plus(rejected=len(self.lacking) - self.told)
+        counts = self.job.counts.plus(rejected=len(self.lacking) - self._told)
         lacking = dict(islice(self.lacking.items(), _SPARE))
         self.control.save(
             {**self.job.checkpoint, "told": len(self.lacking)},

@@ -65,6 +65,17 @@ def test_settings_alone_are_a_difference(place):
     assert place.services.engine.table("photos").settings.text == "plain"
 
 
+def test_settings_that_are_changed_meanwhile_stay(place):
+    def change(_):
+        settings = place.services.engine.table("photos").settings
+        place.services.engine.set_settings("photos", settings.with_pairs(("strict=true",)))
+
+    place.show = once_at(change, "copy")
+    place.rebuild(settings=("text=plain",))
+    settings = place.services.engine.table("photos").settings
+    assert (settings.text, settings.strict) == ("plain", True)
+
+
 def test_pictures_are_embedded_again_when_the_model_is_another_one_by_now(place):
     before = place.content()
     turned = Turned()

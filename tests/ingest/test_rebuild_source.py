@@ -55,6 +55,10 @@ def test_the_rows_are_those_of_the_source_and_what_was_written_meanwhile(place, 
 def test_the_tables_own_source_is_meant_where_none_is_named(place, source):
     with pytest.raises(RequestError, match="has no source"):
         place.rebuild(source=FROM_TABLE)
+    for options in ({"source": "oss://key:hush-hush@b/x"}, {"settings": ("source=oss://key:hush-hush@b/x",)}):
+        with pytest.raises(RequestError, match="no keys") as refused:
+            place.rebuild(**options)
+        assert "hush" not in refused.value.message
     path = source(colour_row(5, "red"))
     assert place.rebuild(source=FROM_TABLE, settings=(f"source={path}",)).state == "done"
     assert place.content().keys() == {"5"}
@@ -97,6 +101,7 @@ def test_an_empty_table_is_not_swapped_in_unasked(place, source):
     assert place.content().keys() == {"1", "2"}
     place.store.ask(job.id, "cancel")
     place.run(job)
+    assert place.store.job(job.id).state == "cancelled"
     assert place.rebuild(source=source(), force=True).state == "done"
     assert place.content() == {}
 
