@@ -6,127 +6,38 @@ For users with the role admin, and for who holds the token in server.json; witho
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, request
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from gateway.auth import caller, needs
+from gateway.admin_models import (
+    JobsQuery,
+    NewBackup,
+    NewJob,
+    NewRebuild,
+    NewRestore,
+    NewSettings,
+    NewTable,
+    RejectsQuery,
+    pairs,
+)
+from gateway.auth import caller, is_known, needs
 from gateway.bodies import decode_json, read_body
 from gateway.errors import json_response, log_if_ours, status_body
 from gateway.slots import without_slot
 from havengate.errors import HavengateError, RequestError, SettingsError
 from ingest.administration import BACKUPS
-from ingest.rebuild.decide import Wanted
-from ingest.rebuild.request import Rebuild
-from schemas.vendor import VendorSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ingest.table_administration import LocalAdministration
 
-Json = dict[str, Any]
 _MOST_BODY = 4 << 20
-_MOST_LISTED = 10_000
-_NAME = Field(min_length=1, max_length=64)
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-
-class NewTable(_Body):
-    """POST /admin/tables."""
-
-    name: str = _NAME
-    schema_: VendorSchema = Field(alias="schema", repr=False)
-    settings: dict[str, str | bool] = {}
-
-
-class NewSettings(_Body):
-    """PATCH /admin/tables/{table}."""
-
-    settings: dict[str, str | bool]
-
-
-class NewIngest(_Body):
-    """POST /admin/jobs."""
-
-    kind: Literal["ingest"]
-    table: str = _NAME
-    source: str = Field(min_length=1)
-    max_rejects: int | None = Field(None, ge=0)
-    restart: bool = False
-
-    def begin(self, administration: LocalAdministration) -> Json:
-        return administration.ingest(self.table, self.source, max_rejects=self.max_rejects, restart=self.restart)
-
-
-class NewRebuild(_Body):
-    """POST /admin/jobs, and POST /admin/plans for what it would do."""
-
-    kind: Literal["rebuild"]
-    table: str = _NAME
-    schema_: dict[str, JsonValue] | None = Field(None, alias="schema", repr=False)
-    settings: dict[str, str | bool] = {}
-    source: str = ""
-    force: bool = False
-    max_rejects: int | None = Field(0, ge=0)
-    min_overlap: float | None = Field(None, ge=0, le=1)
-
-    @property
-    def rebuild(self) -> Rebuild:
-        wanted = Wanted(self.schema_, _pairs(self.settings), self.source)
-        return Rebuild(wanted, force=self.force, max_rejects=self.max_rejects, min_overlap=self.min_overlap)
-
-    def begin(self, administration: LocalAdministration) -> Json:
-        return administration.rebuild(self.table, self.rebuild)
-
-
-class NewRollback(_Body):
-    """POST /admin/jobs."""
-
-    kind: Literal["rollback"]
-    table: str = _NAME
-    generation: str | None = None
-    strict: bool = False
-
-    def begin(self, administration: LocalAdministration) -> Json:
-        return administration.rollback(self.table, self.generation, strict=self.strict)
-
-
-class NewJob(RootModel[Annotated[NewIngest | NewRebuild | NewRollback, Field(discriminator="kind")]]):
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-
-_BACKUP = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}$")
-"""A file's name in the folder ``backups`` of the data folder: nobody is let near other paths over HTTP."""
-
-
-class NewBackup(_Body):
-    """POST /admin/tables/{table}/backup."""
-
-    file: str = _BACKUP
-
-
-class NewRestore(_Body):
-    """POST /admin/restore."""
-
-    file: str = _BACKUP
-    table: str | None = None
-
-
-class JobsQuery(_Body):
-    table: str | None = None
-    state: Literal["queued", "running", "paused", "failed", "cancelled", "done"] | None = None
-    limit: int = Field(100, ge=1, le=_MOST_LISTED)
-
-
-class RejectsQuery(_Body):
-    after: int = Field(0, ge=0)
-    limit: int = Field(1000, ge=1, le=_MOST_LISTED)
 
 
 def blueprint(administration: LocalAdministration) -> Blueprint:
@@ -152,7 +63,7 @@ def _add_tables(views: Blueprint, administration: LocalAdministration) -> None:
     @needs("admin", owner=True)
     def create() -> Response:
         asked = read_json(NewTable)
-        return json_response(here().create_table(asked.name, asked.schema_, _pairs(asked.settings)), 201)
+        return json_response(here().create_table(asked.name, asked.vendor, pairs(asked.settings)), 201)
 
     @views.get("/tables/<table>")
     @needs("admin", owner=True)
@@ -162,7 +73,7 @@ def _add_tables(views: Blueprint, administration: LocalAdministration) -> None:
     @views.patch("/tables/<table>")
     @needs("admin", owner=True)
     def settings(table: str) -> Response:
-        return json_response(here().set_table(table, _pairs(read_json(NewSettings).settings)))
+        return json_response(here().set_table(table, pairs(read_json(NewSettings).settings)))
 
     @views.delete("/tables/<table>")
     @needs("admin", owner=True)
@@ -244,7 +155,18 @@ def refuse_browsers() -> Response | None:
     sent = request.headers
     if "Origin" in sent or sent.get("Sec-Fetch-Site", "none") != "none":
         return json_response(status_body(403, "pages in browsers may not use this"), 403)
+    # A browser that was misled says neither, but asks for a name; it has no credentials, which need no such check.
+    if not is_known() and not _is_this_machine(request.host):
+        return json_response(status_body(403, "without users this is for 127.0.0.1, ::1 and localhost"), 403)
     return None
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def refused(error: HavengateError) -> Response:
@@ -274,7 +196,3 @@ def _validated(form: type[Model], value: Any) -> Model:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the body"
         raise RequestError(f"{where}: {first['msg']}") from error
-
-
-def _pairs(settings: Mapping[str, str | bool]) -> tuple[str, ...]:
-    return tuple(f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in settings.items())

@@ -27,6 +27,7 @@ _HASH = re.compile(r"(scrypt(:\d+){3}|pbkdf2:\w+:\d+)\$[^$]+\$[0-9a-f]+")
 _ROLE_ATTRIBUTE = "havengate_role"
 _OWNER_ATTRIBUTE = "havengate_owner"
 _ANYBODY = "anonymous"
+_NAMELESS = "token"
 BY_HEADER = "X-Havengate-By"
 _LONGEST_NAME = 64
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="havengate", charset="UTF-8"'}
@@ -148,6 +149,11 @@ def caller() -> str:
     return str(g.get("caller", _ANYBODY))
 
 
+def is_known() -> bool:
+    """Whether the request brought credentials that are right."""
+    return "caller" in g
+
+
 def install(app: Flask, users: Mapping[str, User], check: Check = check_password_hash, *, token: str = "") -> None:
     """Asks for credentials before every view, and before saying that there is none.
 
@@ -161,7 +167,7 @@ def install(app: Flask, users: Mapping[str, User], check: Check = check_password
         if role is None:
             return None
         if _is_token(request.headers.get("Authorization"), token):
-            g.caller = f"cli:{_claimed_name()}"
+            g.caller = _claimed_name()
             return None
         if users:
             return _refusal(authenticator, role)
@@ -192,7 +198,7 @@ def _is_token(header: str | None, token: str) -> bool:
 def _claimed_name() -> str:
     """Whoever reads the token's file is the user of the server or root, and may say on whose behalf."""
     name = unquote(request.headers.get(BY_HEADER, ""))
-    return name if name.isprintable() and 0 < len(name) <= _LONGEST_NAME else "unknown"
+    return f"cli:{name}" if name.isprintable() and 0 < len(name) <= _LONGEST_NAME else _NAMELESS
 
 
 def _credentials(header: str | None) -> tuple[str, str]:

@@ -220,7 +220,7 @@ def test_an_admin_is_known_by_name_and_cannot_take_another(guarded):
 def test_a_name_that_is_none_is_not_taken(app, name):
     ask = Caller(app, f"Bearer {TOKEN}", **{"X-Havengate-By": name})
     ask("POST", "/admin/tables", {"name": "shoes", "schema": SCHEMA})
-    assert ask("GET", "/changes").json["changes"][0]["by"] == "cli:unknown"
+    assert ask("GET", "/changes").json["changes"][0]["by"] == "token"
 
 
 @pytest.mark.parametrize(
@@ -236,6 +236,30 @@ def test_a_name_that_is_none_is_not_taken(app, name):
 def test_pages_in_browsers_are_refused_whatever_they_hold(owner, header):
     for method, path in (("GET", "/admin/tables"), ("GET", "/changes"), ("DELETE", "/admin/tables/t")):
         assert owner(method, path, **header).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("localhost", 200),
+        ("[::1]:8000", 200),
+        ("127.0.1.1", 200),
+        ("evil.example:8000", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("10.0.0.1", 403),
+        ("[", 403),
+        ("", 403),
+    ],
+)
+def test_without_users_a_name_that_leads_here_by_a_trick_is_no_name_for_the_history(app, owner, host, status):
+    assert Caller(app)("GET", "/changes", Host=host).status_code == status
+    # Whoever brings the token is no page.
+    assert owner("GET", "/changes", Host=host).status_code == 200
+
+
+def test_with_users_the_server_may_have_any_name(guarded):
+    assert Caller(guarded, basic("adminer"))("GET", "/changes", Host="images.example").status_code == 200
 
 
 @pytest.mark.usefixtures("photos")
