@@ -60,6 +60,21 @@ def test_a_save_is_one_transaction(store):
     lease.release()
 
 
+def test_a_full_disk_costs_one_save_and_leaves_the_one_before(store):
+    job = add(store)
+    store.save(job.id, {"checkpoint": {"at": 1}}, rejects=[("a:1", None, "no")])
+    file = store._database._connection
+    (pages,) = file.execute("PRAGMA page_count").fetchone()
+    file.execute(f"PRAGMA max_page_count = {pages}")
+    rejects = [(f"a:{n}", str(n), "no" * 1000) for n in range(100)]
+    with pytest.raises(EngineError, match="disk is full"):
+        store.save(job.id, {"checkpoint": {"at": 2}}, rejects=rejects)
+    assert (store.job(job.id).checkpoint, len(store.rejects(job.id))) == ({"at": 1}, 1)
+    file.execute("PRAGMA max_page_count = 100000")
+    store.save(job.id, {"checkpoint": {"at": 2}}, rejects=rejects)
+    assert (store.job(job.id).checkpoint, len(store.rejects(job.id))) == ({"at": 2}, 101)
+
+
 def test_rejects_are_read_in_parts(store):
     job = add(store)
     store.save(job.id, {}, rejects=[(f"a:{n}", str(n), "no") for n in range(5)])
