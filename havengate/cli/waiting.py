@@ -16,6 +16,7 @@ from havengate.errors import EngineError, JobError
 if TYPE_CHECKING:
     from ingest.administration import Administration
     from ingest.jobs.model import Job
+    from ingest.jobs.runner import Stop
     from ingest.table_administration import LocalAdministration
 
 Json = dict[str, Any]
@@ -60,12 +61,16 @@ def _run(desk: LocalAdministration, number: int, screen: _Screen) -> Json:
     def wait(job: Job, seconds: float) -> None:
         screen.say(f"{job.message}; trying again in {seconds:.0f} s")
 
-    job = run_in_foreground(
-        lambda stop: run_job(desk.services, desk.history, desk.store, number, show=show, stop=stop),
-        wait,
-        desk.store.now,
-    )
-    return job_json(job)
+    def attempt(stop: Stop) -> Job:
+        return run_job(desk.services, desk.history, desk.store, number, show=show, stop=stop)
+
+    try:
+        return job_json(run_in_foreground(attempt, wait, desk.store.now))
+    except JobError:
+        # With the engine opensearch a server's worker may have been faster.
+        if not desk.store.is_held(number) and desk.store.job(number).state in _WAITING:
+            raise
+    return _watch(desk, desk.job(number), screen)
 
 
 def _watch(desk: Administration, job: Json, screen: _Screen) -> Json:
@@ -106,7 +111,7 @@ class _Screen:
             self._rejects()
         self._rejected = job["counts"]["rejected"]
         self._write = partial(tqdm.write, file=sys.stderr)
-        self._bar = tqdm(total=job["total"], initial=job["done"], unit="rows", desc=job["table"])
+        self._bar = tqdm(total=job["total"], initial=job["done"], unit="rows", desc=job["table"], disable=None)
 
     def __enter__(self) -> Self:
         return self
