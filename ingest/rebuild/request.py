@@ -81,19 +81,19 @@ def ask_rollback(
 
     Raises UnknownGeneration, UnknownTable, JobError where it is the current one, or a rebuild has been begun.
     """
+    limits = {"max_rejects": 0 if strict else None}
+    # One that was killed behind its swap: its generation is the current one.
+    if begun := store.unfinished("rollback", table, {} if generation is None else {"generation": generation}):
+        return store.amend(begun.id, limits)
     listed = {each.name: each for each in services.engine.generations(table)}
     wanted = generation or previous(services.engine, table)
     if wanted not in listed or listed[wanted].building:
         known = ", ".join(name for name, each in listed.items() if not each.building)
         raise UnknownGeneration(f"table {table!r} has no generation {wanted!r}; there are: {known}")
-    params = {"generation": wanted}
-    limits = {"max_rejects": 0 if strict else None}
-    if begun := store.unfinished("rollback", table, params):
-        return store.amend(begun.id, limits)
     if listed[wanted].current:
         raise JobError(f"table {table!r} is generation {wanted} already")
     _require_none_begun(store, table)
-    return store.add("rollback", table, {**params, **limits}, by)
+    return store.add("rollback", table, {"generation": wanted, **limits}, by)
 
 
 def wanted_of(services: Services, job: Job) -> Wanted:

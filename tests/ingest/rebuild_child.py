@@ -1,6 +1,6 @@
-"""A process that rebuilds a table while others write and search it in the same process, to be killed at any moment.
+"""A process that rebuilds a table, or takes it back, while others write and search it, to be killed at any moment.
 
-    python rebuild_child.py SETTINGS MODEL SEED [URL PREFIX]
+    python rebuild_child.py DATA_DIR MODEL|rollback SEED [URL PREFIX]
 
 It prints a line for each look at the job, `done` and the job's message at its end, and `wrong ...` for an answer that
 no search may give. What its writer does is appended to the file `written` beside the data folder: an operation before
@@ -104,14 +104,23 @@ def open_place(settings, url="", prefix=""):
     return Place(settings, {"builtin": ColourModel(), "clip": Turned()}, engine)
 
 
-def main(data_dir, model, seed, *cluster):
+def changed(place, way):
+    """The job that rebuilds the table with a model, or takes it back; of a table that is there already, the last."""
+    spec = place.services.engine.table(TABLE)
+    begun = place.store.unfinished("rollback", TABLE, {})
+    if way == "rollback" and not begun and spec.vendor_schema == model_schema("builtin"):
+        return place.store.jobs(TABLE)[0]
+    return place.rollback() if way == "rollback" else place.rebuild(schema=model_schema(way))
+
+
+def main(data_dir, way, seed, *cluster):
     place = open_place(Settings(data_dir=Path(data_dir)), *cluster)
     ended = threading.Event()
     others = [Writer(place, Path(data_dir).parent / "written", seed, ended), Looker(place, ended)]
     for other in others:
         other.start()
     place.show = lambda job: say("at", job.phase, job.done)
-    job = place.rebuild(schema=model_schema(model))
+    job = changed(place, way)
     while job.state == "queued":
         # A cluster lets go of what a killed swap held after a minute.
         ended.wait(max(0.0, job.not_before - time.time()))
