@@ -4,7 +4,6 @@ import base64
 import datetime as dt
 import gzip
 import json
-import os
 
 import polars as pl
 import pytest
@@ -205,10 +204,8 @@ class TestParquet:
         data = bytearray(path.read_bytes())
         half = len(data) // 2
         data[half : half + 200] = b"\xff" * 200
-        times = path.stat()
         path.write_bytes(data)
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-        with pytest.raises(SourceError, match="no Parquet file that can be read"):
+        with pytest.raises(SourceError, match="rows.parquet cannot be read: .*page"):
             records(source)
 
     def test_a_name_with_wildcards_is_that_file(self, tmp_path):
