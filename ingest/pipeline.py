@@ -3,14 +3,14 @@
     source.batches -> Documents.prepared (pictures fetched, decoded, embedded) -> Documents.write -> Control.save
 
 At most twice as many batches as threads are under way, and a bound of bytes, so that memory grows neither with the
-source nor with its pictures. A batch is saved
-with the checkpoint behind it: who is killed writes at most one batch again, with the same rows.
+source nor with its pictures. A batch is saved with the checkpoint behind it: who is killed writes at most one batch
+again, with the same rows.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -116,16 +116,7 @@ class _Target:
         positions = [n for n, record in enumerate(batch.records) if record.fields is not None]
         unread = [(n, None, record.error) for n, record in enumerate(batch.records) if record.fields is None]
         commands = [Command("add", record.fields) for record in batch.records if record.fields is not None]
-        prepared = self._prepared(self._spec, commands)
-        for pause in _AGAIN_S:
-            if not _passing(prepared) or self.stopping.wait(pause):
-                break
-            prepared = self._again(prepared)
-        passing = _passing(prepared)
-        # An object that never comes is rejected, so that it does not stop the rest for ever.
-        if passing and not self._others_come(prepared, len(passing)):
-            raise SourceAway(passing[0].message)
-        return _Ready(batch, positions, unread, prepared)
+        return _Ready(batch, positions, unread, self._settled(commands))
 
     def write(self, ready: _Ready, control: Control) -> PushReport:
         """Without keys that the job has had before."""
@@ -135,12 +126,24 @@ class _Target:
                 return self._documents.write(self._without_known(prepared, ready, control), strict=True)
             except Moved:
                 self._spec = self._specs(self._spec.name)
-                prepared = self._prepared(self._spec, prepared.commands)
+                prepared = self._settled(prepared.commands)
         return self._documents.write(self._without_known(prepared, ready, control), strict=True)
 
-    def _prepared(self, spec: TableSpec, commands: Iterable[Command]) -> Prepared:
+    def _settled(self, commands: Sequence[Command]) -> Prepared:
+        """Prepared, and again where a failure may pass. Raises what concerns no document, or passes with none."""
+        prepared = self._prepared(self._spec, commands)
+        for pause in _AGAIN_S:
+            if not _passing(prepared) or self.stopping.wait(pause):
+                break
+            prepared = self._again(prepared)
+        passing = _passing(prepared)
+        # An object that never comes is rejected, so that it does not stop the rest for ever.
+        if passing and not self._others_come(prepared, len(passing)):
+            raise SourceAway(passing[0].message)
+        return prepared
+
+    def _prepared(self, spec: TableSpec, commands: Sequence[Command]) -> Prepared:
         """A model that searches keep busy is waited for: nobody waits for an ingest's answer."""
-        commands = tuple(commands)
         for _ in range(_BUSY_TRIES - 1):
             try:
                 return self._documents.prepared(spec, commands)
