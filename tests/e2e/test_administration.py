@@ -125,7 +125,7 @@ def test_commands_say_the_same_whether_a_server_holds_the_folder_or_not(served, 
     assert [code for _, code, _, _ in alone] == [0, 2, 0, 2, 1, 2, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 2, 0, 0, 0, 0]
 
 
-def test_a_job_goes_on_by_itself_after_the_server_was_killed(served, schema, tmp_path):
+def test_a_job_goes_on_by_itself_after_the_server_was_killed_or_ended(served, schema, tmp_path):
     folder = pictures(tmp_path / "pictures", 60)
     run_cli(tmp_path / "calm", "table", "create", "shoes", "--schema", schema)
     run_cli(tmp_path / "calm", "ingest", "shoes", folder)
@@ -133,9 +133,9 @@ def test_a_job_goes_on_by_itself_after_the_server_was_killed(served, schema, tmp
     server.cli("table", "create", "shoes", "--schema", schema)
     watching = follow(server.data_dir, "ingest", "shoes", folder)
     number = first_job(server, watching)
-    for written in (4, 20):
+    for written, end in ((4, server.kill), (20, server.stop)):
         server.until(number, lambda job, most=written: job["counts"]["written"] >= most)
-        server.kill()
+        assert not end()
         server.start()
     job = server.until(number, lambda job: job["state"] == "done")
     assert (job["counts"]["read"], job["counts"]["written"], job["counts"]["rejected"]) == (60, 60, 0)
