@@ -54,6 +54,7 @@ def test_every_part_of_a_schema_that_stays_is_told_of_as_the_same():
 
 
 TITLE = FieldSpec("title", FieldType.STRING)
+NONE_OF = "vectors of pictures in field 'picture' (base64) are none of pictures"
 TERM = TermIndex("title_index", "STRING", ("title",))
 OTHER = replace(INDEX, field="q", name="q")
 EXTRA = replace(PUSHED, name="n", field="n")
@@ -206,7 +207,7 @@ def test_pictures_that_moved_are_the_same_pictures():
             [
                 "field 'picture': refused (only one of the two schemas has pictures as Base64 in it)",
                 (
-                    "vector index 'vector': refused (vectors of pictures in field 'picture' (base64) are none of pictures "
+                    f"vector index 'vector': refused ({NONE_OF} "
                     "in field 'picture' (oss); but the rows' field 'picture' holds no pictures of that kind)"
                 ),
             ],
@@ -218,10 +219,7 @@ def test_pictures_that_moved_are_the_same_pictures():
             ),
             [
                 "field 'picture': refused (only one of the two schemas has pictures as Base64 in it)",
-                (
-                    "vector index 'vector': refused (vectors of pictures in field 'picture' (base64) are none of pictures "
-                    "in field 'new' (oss); but rows have no field 'new' yet)"
-                ),
+                (f"vector index 'vector': refused ({NONE_OF} in field 'new' (oss); but rows have no field 'new' yet)"),
             ],
         ),
         (
@@ -229,8 +227,8 @@ def test_pictures_that_moved_are_the_same_pictures():
             made(schema(), "two"),
             [
                 (
-                    "vector index 'vector': refused (the model builtin was one and is two; but the table keeps no pictures "
-                    "(store_source=false); --from-source reads them again)"
+                    "vector index 'vector': refused (the model builtin was one and is two; but the table keeps no "
+                    "pictures (store_source=false); --from-source reads them again)"
                 )
             ],
         ),
