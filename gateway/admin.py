@@ -129,7 +129,9 @@ def _add_jobs(views: Blueprint, administration: LocalAdministration) -> None:
     @needs("admin", owner=True)
     def plan() -> Response:
         asked = read_json(NewRebuild)
-        return json_response(here().plan_rebuild(asked.table, asked.rebuild))
+        # A model may have to be read.
+        with without_slot(request.environ):
+            return json_response(here().plan_rebuild(asked.table, asked.rebuild))
 
     @views.get("/jobs/<int:number>")
     @needs("admin", owner=True)

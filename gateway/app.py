@@ -15,6 +15,7 @@ from gateway import admin, auth, changes, errors, fetch, ha, health, plan_api, p
 from gateway.server import Site
 from havengate.errors import EngineError, HavengateError
 from havengate.services import open_services
+from ingest.administration import BACKUPS
 from ingest.jobs.worker import Worker
 from ingest.kinds import KINDS
 from ingest.rebuild.recorder import QueryRecorder, recording
@@ -22,6 +23,8 @@ from ingest.table_administration import open_administration
 from query_parser.parse import parse_request
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from havengate.services import Services
     from havengate.settings import Settings
     from ingest.table_administration import LocalAdministration
@@ -63,6 +66,8 @@ def open_site(settings: Settings) -> Site:
     recorder = QueryRecorder(settings.data_dir, settings.jobs.record_queries)
     services = recording(open_services(settings, wait_s=_PREDECESSOR_S), recorder)
     administration, token = open_administration(services, "server"), secrets.token_urlsafe(32)
+    if settings.engine.kind == "embedded":
+        _tidy(settings.data_dir / BACKUPS)
     worker = Worker(services, administration.history, administration.store, KINDS) if settings.jobs.in_server else None
     if worker:
         administration = replace(administration, wake=worker.wake)
@@ -85,6 +90,12 @@ def open_site(settings: Settings) -> Site:
     if worker:
         worker.start()
     return Site(app, close, token)
+
+
+def _tidy(backups: Path) -> None:
+    """What a killed server was writing or reading; nobody else does while this one holds the folder."""
+    for left in (*backups.glob(".*.part"), *backups.glob("restoring-*")):
+        left.unlink(missing_ok=True)
 
 
 def warm_up(services: Services, ended: threading.Event, pause_s: float = _NEW_TABLES_S) -> None:

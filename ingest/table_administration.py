@@ -92,11 +92,8 @@ class LocalAdministration(JobDesk):
 
     def ingest(self, table: str, source: str, *, max_rejects: int | None = None, restart: bool = False) -> Json:
         from ingest.ingest_job import KIND, job_for
-        from ingest.sources.opening import check_source
 
-        check_source(source)
-        if not (_SCHEME.match(source) or Path(source).is_absolute()):
-            raise RequestError(f"{source}: a path in a job is absolute, because nobody knows where it will run")
+        _require_source(source)
         here = self.wake is None
         if restart and not here and (begun := self.store.unfinished(KIND, table, {"source": source})):
             self.store.ask(begun.id, "cancel")
@@ -117,6 +114,7 @@ class LocalAdministration(JobDesk):
     def plan_rebuild(self, table: str, rebuild: Rebuild) -> Json:
         from ingest.rebuild.request import plan_rebuild
 
+        self._require_sources(table, rebuild)
         decision = plan_rebuild(self.services, table, rebuild)
         refused = [str(step) for step in decision.refused]
         return {"nothing": decision.nothing, "sentences": [*decision.sentences], "refused": refused}
@@ -124,6 +122,7 @@ class LocalAdministration(JobDesk):
     def rebuild(self, table: str, rebuild: Rebuild) -> Json:
         from ingest.rebuild.request import ask_rebuild
 
+        self._require_sources(table, rebuild)
         return self._queued(ask_rebuild(self.services, self.store, table, rebuild, self.by))
 
     def rollback(self, table: str, generation: str | None = None, *, strict: bool = False) -> Json:
@@ -149,6 +148,13 @@ class LocalAdministration(JobDesk):
         detail = {"schema": schema, "file": str(file), "rows": made["rows"]}
         self.history.add("table restored", made["table"], self.by, detail=detail)
         return {**made, "secrets": [*made["secrets"]]}
+
+    def _require_sources(self, table: str, rebuild: Rebuild) -> None:
+        from ingest.rebuild.request import FROM_TABLE
+
+        _changed(self.services.engine.table(table).settings, rebuild.wanted.settings)
+        if rebuild.wanted.source not in ("", FROM_TABLE):
+            _require_source(rebuild.wanted.source)
 
     def _queued(self, job: Job) -> Json:
         """The same command lets a job go on that was paused or has failed."""
@@ -189,13 +195,20 @@ class LocalAdministration(JobDesk):
 
 
 def _changed(settings: TableSettings, pairs: Sequence[str]) -> TableSettings:
-    """Raises SettingsError, RequestError for a source that holds what looks like keys."""
-    from ingest.sources.opening import check_source
-
+    """Raises SettingsError, and RequestError for a source that is none."""
     changed = settings.with_pairs(tuple(pairs))
     if changed.source and changed.source != settings.source:
-        check_source(changed.source)
+        _require_source(changed.source)
     return changed
+
+
+def _require_source(source: str) -> None:
+    """Raises RequestError for what holds keys, which would be shown everywhere, and for a path that is not absolute."""
+    from ingest.sources.opening import check_source
+
+    check_source(source)
+    if not (_SCHEME.match(source) or Path(source).is_absolute()):
+        raise RequestError(f"{source}: a source's path is absolute, because nobody knows where it will be read")
 
 
 def open_administration(services: Services, by: str) -> LocalAdministration:

@@ -30,11 +30,12 @@ def create(name: str, schema_file: Path, pairs: tuple[str, ...]) -> None:
     Example: havengate table create shoes --schema shoes.json --set text=plain
     """
     from havengate.cli.common import open_administration
+    from havengate.cli.ingest import absolute_pairs
     from schemas.vendor import read_schema
 
     vendor = read_schema(schema_file.read_bytes())
     with open_administration() as administration:
-        made = administration.create_table(name, vendor, pairs)
+        made = administration.create_table(name, vendor, absolute_pairs(pairs))
     click.echo(f"table {name}: key {made['key']}, vector indexes {', '.join(made['vector_indexes'])}")
 
 
@@ -82,9 +83,10 @@ def set_settings(name: str, pairs: tuple[str, ...]) -> None:
     Example: havengate table set general text=plain strict=true
     """
     from havengate.cli.common import open_administration
+    from havengate.cli.ingest import absolute_pairs
 
     with open_administration() as administration:
-        settings = administration.set_table(name, pairs)
+        settings = administration.set_table(name, absolute_pairs(pairs))
     click.echo(" ".join(f"{key}={value}" for key, value in settings.items()))
 
 

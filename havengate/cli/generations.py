@@ -131,11 +131,13 @@ def _asked(
     max_rejects: int,
     min_overlap: float | None,
 ) -> Rebuild:
-    from havengate.cli.ingest import absolute
+    from havengate.cli.ingest import absolute, absolute_pairs
     from ingest.rebuild.decide import Wanted
     from ingest.rebuild.request import FROM_TABLE, Rebuild
     from schemas.vendor import read_schema
 
     schema = None if schema_file is None else read_schema(schema_file.read_bytes()).to_json()
     text = FROM_TABLE if source == _OF_TABLE else source and absolute(source)
-    return Rebuild(Wanted(schema, pairs, text), force=force, max_rejects=max_rejects, min_overlap=min_overlap)
+    return Rebuild(
+        Wanted(schema, absolute_pairs(pairs), text), force=force, max_rejects=max_rejects, min_overlap=min_overlap
+    )

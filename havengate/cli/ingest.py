@@ -33,3 +33,11 @@ def ingest(name: str, source: str, max_rejects: int | None, restart: bool) -> No
 def absolute(source: str) -> str:
     """Text for the job that means the same in every folder."""
     return source if "://" in source or source.startswith("table:") else str(Path(source).absolute())
+
+
+def absolute_pairs(pairs: tuple[str, ...]) -> tuple[str, ...]:
+    """Settings, KEY=VALUE, of which a source means the same in every folder."""
+    split = [pair.partition("=") for pair in pairs]
+    return tuple(
+        f"{key}={absolute(value)}" if key == "source" and value else f"{key}{is_}{value}" for key, is_, value in split
+    )

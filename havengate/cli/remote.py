@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _PROBE_S = 5.0
-_ANSWER_S = 60.0
+_ANSWER_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from colour_model import picture
 from engines.embedded.lock import FolderLock
 from havengate.cli import cli
 from havengate.cli.moments import counts, duration, moment, shortened
-from havengate.errors import DataFolderBusy, HavengateError, JobError
+from havengate.errors import DataFolderBusy, HavengateError, JobError, RequestError
 from ingest.history_store import HistoryStore
 from ingest.jobs.store import JobStore
 from schemas.templates import template
@@ -149,6 +149,18 @@ def test_a_worker_ends_at_a_signal(data_dir):
     _, said = worker.communicate(timeout=60)
     assert worker.returncode in (0, -signal.SIGTERM)
     assert "Traceback" not in said
+
+
+def test_a_source_in_the_settings_is_the_same_from_everywhere(data_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_table(tmp_path)
+    assert f"source={tmp_path}/rows.csv " in run("table", "set", "t", "source=rows.csv")
+    for source in ("oss://bucket/a b", "table:other", ""):
+        assert f"source={source} rebuild" in run("table", "set", "t", f"source={source}")
+    with pytest.raises(RequestError, match="keys"):
+        run("table", "set", "t", "source=oss://id:hush@bucket")
+    assert "hush" not in run("changes")
+    assert data_dir.exists()
 
 
 def test_changes_are_shown_by_table_and_number(data_dir):

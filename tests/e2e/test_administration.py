@@ -250,6 +250,10 @@ def test_a_backup_is_taken_and_restored_while_it_is_served(served, schema, tmp_p
         assert server.ask("POST", "/admin/restore", {"file": name}, Authorization=token)[0] == 400
     assert list((server.data_dir / "backups").iterdir()) == []
     assert [each["what"] for each in changes(server)][-2:] == ["backup", "table restored"]
+    (server.data_dir / "backups" / ".killed.tar.part").touch()
+    server.stop()
+    server.start()
+    assert list((server.data_dir / "backups").iterdir()) == []
     server.stop()
     assert content(server.data_dir, "again") == content(server.data_dir, "shoes")
     # The same commands without a server.
