@@ -205,7 +205,7 @@ class TestParquet:
         half = len(data) // 2
         data[half : half + 200] = b"\xff" * 200
         path.write_bytes(data)
-        with pytest.raises(SourceError, match="rows.parquet cannot be read: .*page"):
+        with pytest.raises(SourceError, match="could not verify page integrity"):
             records(source)
 
     def test_a_name_with_wildcards_is_that_file(self, tmp_path):
