@@ -155,7 +155,9 @@ class JobSettings(_Group):
     workers: int = Field(
         0, ge=0, le=256, description="threads that read and embed pictures of a job; 0: two for each core"
     )
-    attempts: int = Field(5, ge=1, description="how often a job is tried when a service it needs is away")
+    attempts: int = Field(
+        5, ge=1, description="how often a job is tried at one place when a service is away, or its process ends"
+    )
     backoff_s: float = Field(2.0, gt=0, description="pause before the second attempt; it doubles with each further one")
     poll_s: float = Field(300.0, gt=0, description="how often sources of tables with rebuild=auto are looked at")
     keep_days: int = Field(90, ge=1, description="days that ended jobs and the change history are kept")

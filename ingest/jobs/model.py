@@ -38,7 +38,7 @@ class Job:
     owner       host and pid of who runs it, "" when nobody does
     heartbeat   seconds of the epoch when its owner last told anything
     attempts    how often it began to run
-    tries       failed attempts in a row, since its checkpoint last moved
+    tries       attempts in a row that failed, or whose process ended, since its checkpoint last moved
     not_before  seconds of the epoch until which a failed attempt waits for its next
     phase       what it is doing, in a word or two; ``done`` of ``total`` (None: unknown) rows of that
     checkpoint  JSON of the kind's own: where to go on

@@ -87,6 +87,9 @@ class Runner:
             told.begin(job)
             # Somebody may have asked while nobody ran it.
             control.save()
+            if job.tries >= self._services.settings.jobs.attempts:
+                message = f"whoever ran it ended without a word, {job.tries} times at this place; `resume` tries again"
+                return self._store.finish(job.id, "failed", message)
             message = self._kinds[job.kind].run(self._services, self._changes, control)
             return self._store.finish(job.id, "done", message)
         except Cancelled:

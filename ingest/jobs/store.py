@@ -235,6 +235,9 @@ class JobStore:
         change = {"state": "running", "owner": owner(), "heartbeat": now, "attempts": job.attempts + 1, "ended": None}
         if job.state in ("paused", "failed"):
             change["tries"] = 0
+        elif job.state == "running":
+            # A job that takes its process with it must not do so for ever.
+            change["tries"] = job.tries + 1
         try:
             return _set(file, job.id, {**change, "started": job.started or now, "not_before": 0.0, "message": ""})
         except BaseException:

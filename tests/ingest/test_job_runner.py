@@ -9,6 +9,7 @@ from job_samples import counting
 
 from havengate.errors import EngineError, JobError, ModelAway, SourceAway, SourceChanged
 from ingest.history_store import HistoryStore
+from ingest.jobs.control import JobControl, quiet
 from ingest.jobs.foreground import run_in_foreground
 from ingest.jobs.model import Paused
 from ingest.jobs.runner import Runner, Stop
@@ -117,6 +118,26 @@ def test_what_does_not_pass_fails_at_once(run, job, changes, error, message):
     assert (failed.state, failed.message, failed.owner) == ("failed", message, "")
     (entry,) = changes.entries()
     assert (entry.state, entry.detail["message"]) == ("failed", message)
+
+
+def test_one_that_takes_its_process_with_it_fails_in_the_end(services, changes, store, job, run):
+    kinds, attempts = counting(), services.settings.jobs.attempts
+    for _ in range(attempts):
+        _, lease = store.claim(kinds)
+        lease.release()
+    failed = Runner(services, changes, store, kinds).run_next()
+    assert (failed.state, failed.attempts) == ("failed", attempts + 1)
+    assert f"{attempts} times" in failed.message
+    assert [entry.state for entry in changes.entries()] == ["failed"]
+    assert run(job, kinds).state == "done"
+
+
+def test_deaths_on_the_way_are_none_at_one_place(services, changes, store, job):
+    for number in range(2 * services.settings.jobs.attempts):
+        died, lease = store.claim(counting())
+        JobControl(store, died, quiet, threading.Event()).save({"number": number % 3})
+        lease.release()
+    assert Runner(services, changes, store, counting()).run_next().state == "done"
 
 
 @pytest.mark.parametrize(("asked", "state"), [("pause", "paused"), ("cancel", "cancelled")])
