@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from havengate.errors import HavengateError, is_passing
+from havengate.errors import HavengateError, JobError, is_passing
 from ingest.jobs.control import JobControl, Show, Stopped, quiet
 from ingest.jobs.model import Cancelled, Job, Kind, Paused, State
 
@@ -88,8 +88,9 @@ class Runner:
             # Somebody may have asked while nobody ran it.
             control.save()
             if job.tries >= self._services.settings.jobs.attempts:
-                message = f"whoever ran it ended without a word, {job.tries} times at this place; `resume` tries again"
-                return self._store.finish(job.id, "failed", message)
+                raise JobError(
+                    f"whoever ran it ended without a word, {job.tries} times at this place; `resume` tries again"
+                )
             message = self._kinds[job.kind].run(self._services, self._changes, control)
             return self._store.finish(job.id, "done", message)
         except Cancelled:

@@ -137,7 +137,7 @@ class JobStore:
                 if job.kind in kinds and self._rival(file, job, kinds) is None:
                     lease = Lease.take(self._data_dir, job.id)
                     if lease is not None:
-                        return self._begun(file, job, lease), lease
+                        return self._begun(file, job, lease, by_itself=True), lease
         return None
 
     def take(self, job_id: int, kinds: Mapping[str, Kind]) -> tuple[Job, Lease]:
@@ -153,7 +153,7 @@ class JobStore:
             lease = Lease.take(self._data_dir, job_id)
             if lease is None:
                 raise JobError(f"job {job_id} is being run by {job.owner}")
-            return self._begun(file, job, lease), lease
+            return self._begun(file, job, lease, by_itself=False), lease
 
     def first_places(self, job_id: int, keys: Iterable[str]) -> dict[str, str]:
         """Of these keys, those that the job has saved before, with their places."""
@@ -230,14 +230,12 @@ class JobStore:
         with self._lease(job_id) as lease:
             return lease is None
 
-    def _begun(self, file: sqlite3.Connection, job: Job, lease: Lease) -> Job:
+    def _begun(self, file: sqlite3.Connection, job: Job, lease: Lease, *, by_itself: bool) -> Job:
         now = self.now()
         change = {"state": "running", "owner": owner(), "heartbeat": now, "attempts": job.attempts + 1, "ended": None}
-        if job.state in ("paused", "failed"):
-            change["tries"] = 0
-        elif job.state == "running":
-            # A job that takes its process with it must not do so for ever.
-            change["tries"] = job.tries + 1
+        if job.state != "queued":
+            # A job that takes its process with it must not do so for ever, unless somebody asks for it each time.
+            change["tries"] = job.tries + 1 if by_itself else 0
         try:
             return _set(file, job.id, {**change, "started": job.started or now, "not_before": 0.0, "message": ""})
         except BaseException:
