@@ -87,10 +87,7 @@ class Runner:
             told.begin(job)
             # Somebody may have asked while nobody ran it.
             control.save()
-            if job.tries >= self._services.settings.jobs.attempts:
-                raise JobError(
-                    f"whoever ran it ended without a word, {job.tries} times at this place; `resume` tries again"
-                )
+            self._require_not_deadly(job)
             message = self._kinds[job.kind].run(self._services, self._changes, control)
             return self._store.finish(job.id, "done", message)
         except Cancelled:
@@ -104,6 +101,12 @@ class Runner:
         except Exception as error:  # noqa: BLE001 -- whatever a kind does wrong, its worker goes on
             _LOG.exception("job %d (%s of %s)", job.id, job.kind, job.table)
             return self._store.finish(job.id, "failed", f"unexpected {type(error).__name__}: {error}")
+
+    def _require_not_deadly(self, job: Job) -> None:
+        if job.tries >= self._services.settings.jobs.attempts:
+            raise JobError(
+                f"whoever ran it ended without a word, {job.tries} times at this place; `resume` tries again"
+            )
 
     def _cancelled(self, job: Job) -> Job:
         try:
