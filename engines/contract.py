@@ -207,8 +207,9 @@ class Engine(Protocol):
         """A text that stands for this moment: every write that was acknowledged is before it."""
 
     def touched(self, name: str, mark: str) -> list[str]:
-        """Keys of all rows that were written or deleted since the mark, each once; some of before may be among them.
+        """Keys that were written or deleted since the mark, each once; some of before may be among them.
 
+        Deleted are also those that were not there.
         What each has become is asked by ``fetch``: a key that is not there was deleted. ``mark`` was made for the same
         generation.
         """

@@ -90,7 +90,8 @@ class RowStore:
             there = [pk for part in parts for (pk,) in part]
             connection.executemany("DELETE FROM rows WHERE pk = ?", [(pk,) for pk in there])
             connection.executemany("DELETE FROM vectors WHERE pk = ?", [(pk,) for pk in there])
-            _note(connection, there)
+            # Also of those that were not: a source that is being read meanwhile may bring them.
+            _note(connection, pks)
         return there
 
     def fetch(self, pks: Sequence[str], vector_fields: Sequence[str]) -> dict[str, Row]:

@@ -175,6 +175,14 @@ def test_a_scan_meets_every_row_that_stays(engine):
     assert {str(pk) for pk in range(100, 200)} <= seen
 
 
+def test_touched_names_deleted_keys_that_were_not_there(engine):
+    """A source that is read into another generation meanwhile may bring them."""
+    engine.create_table(make_spec())
+    mark = engine.mark("t")
+    assert engine.delete("t", ["77"]) == 0
+    assert engine.touched("t", mark) == ["77"]
+
+
 def test_touched_names_what_was_written_or_deleted_since_the_mark(engine):
     engine.create_table(make_spec())
     engine.upsert("t", rows(*range(10)))
