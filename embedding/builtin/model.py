@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 class BuiltinModel:
-    """embedding.protocol.Model over ImageNet's classes and the trained concepts. Raises ModelError when the weights cannot be read."""
+    """embedding.protocol.Model over ImageNet's classes and the trained concepts.
+
+    Raises ModelError when the weights cannot be read.
+    """
 
     dimension = DIMENSION
 

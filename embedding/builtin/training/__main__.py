@@ -13,11 +13,13 @@ def main() -> None:
     """``data``, ``train`` or ``eval``; all of them go on where they were stopped."""
     parser = argparse.ArgumentParser(prog="python -m embedding.builtin.training", description=__doc__)
     parser.add_argument("stage", choices=["data", "train", "eval"])
-    parser.add_argument("--clothing", type=Path, required=True, help="folder with train, validation and test")
+    parser.add_argument("--clothing", required=True, help="clothing-dataset-small: train, validation and test")
     parser.add_argument("--work", type=Path, default=Path("build/builtin"), help="what is fetched and computed")
     given = parser.parse_args()
+    if not given.clothing:
+        parser.error("where are the photos of clothes? CLOTHING=DIR, or --clothing DIR")
     try:
-        run(given.stage, given.work, given.clothing)
+        run(given.stage, given.work, Path(given.clothing))
     except HavengateError as error:
         sys.exit(f"error: {error}")
 

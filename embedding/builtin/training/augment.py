@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SIDE = 256
 """Pixels of a drawing and of an augmented picture: the model's own short side."""
 _WHITE = (255, 255, 255)
+_ON_WHITE, _ON_COLOUR = 0.4, 0.35
+"""Shares of the drawings; the rest lies on photos."""
 
 
 def generator(seed: int, *names: object) -> Generator:
@@ -32,9 +34,9 @@ def clean_drawing(drawing: Image.Image) -> Image.Image:
 
 def drawing_variant(drawing: Image.Image, photo: Image.Image, rng: Generator) -> Image.Image:
     """The RGBA drawing turned, scaled and placed anywhere on white, on a colour or on a piece of a photo."""
-    if rng.random() < 0.3:
+    if _chance(0.3, rng):
         drawing = ImageOps.mirror(drawing)
-    if rng.random() < 0.6:
+    if _chance(0.6, rng):
         drawing = drawing.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC, expand=True)
     drawing = drawing.resize(_scaled(SIDE, rng.uniform(0.45, 1.05), rng.uniform(0.88, 1.12)), Image.Resampling.BICUBIC)
     return finish(_placed(drawing, _background(photo, rng), rng.random(), rng.random()), rng)
@@ -42,14 +44,14 @@ def drawing_variant(drawing: Image.Image, photo: Image.Image, rng: Generator) ->
 
 def photo_variant(photo: Image.Image, rng: Generator) -> Image.Image:
     """A piece of the photo, or all of it small on a plain ground as shops show things; perhaps mirrored or tilted."""
-    if rng.random() < 0.5:
+    if _chance(0.5, rng):
         photo = ImageOps.mirror(photo)
-    if rng.random() < 0.3:
+    if _chance(0.3, rng):
         photo = photo.rotate(rng.uniform(-15, 15), Image.Resampling.BICUBIC, fillcolor=_colour(rng))
-    if rng.random() < 0.25:
+    if _chance(0.25, rng):
         side = rng.uniform(0.6, 0.95)
         small = ImageOps.contain(photo, (round(SIDE * side), round(SIDE * side)), Image.Resampling.BICUBIC)
-        ground = Image.new("RGB", (SIDE, SIDE), _WHITE if rng.random() < 0.6 else _colour(rng))
+        ground = Image.new("RGB", (SIDE, SIDE), _WHITE if _chance(0.6, rng) else _colour(rng))
         return finish(_placed(small.convert("RGBA"), ground, rng.random(), rng.random()), rng)
     return finish(_piece(photo, rng.uniform(0.45, 1), rng), rng)
 
@@ -63,21 +65,28 @@ def finish(picture: Image.Image, rng: Generator) -> Image.Image:
     """Light, colour, sharpness and compression."""
     picture = ImageEnhance.Brightness(picture).enhance(rng.uniform(0.75, 1.25))
     picture = ImageEnhance.Contrast(picture).enhance(rng.uniform(0.75, 1.25))
-    if rng.random() < 0.7:
+    if _chance(0.7, rng):
         picture = ImageEnhance.Color(picture).enhance(rng.uniform(0.3, 1.5))
-    if rng.random() < 0.2:
+    if _chance(0.2, rng):
         picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 2)))
-    if rng.random() < 0.2:
+    if _chance(0.2, rng):
         low = int(rng.integers(48, 129))
-        picture = picture.resize((low, low), Image.Resampling.BILINEAR).resize(picture.size, Image.Resampling.BILINEAR)
-    return _jpeg(picture, int(rng.integers(30, 91))) if rng.random() < 0.4 else picture
+        small = picture.resize((low, low), Image.Resampling.BILINEAR)
+        picture = small.resize(picture.size, Image.Resampling.BILINEAR)
+    return _jpeg(picture, int(rng.integers(30, 91))) if _chance(0.4, rng) else picture
 
 
 def _background(photo: Image.Image, rng: Generator) -> Image.Image:
     kind = rng.random()
-    if kind < 0.4:
+    if kind < _ON_WHITE:
         return Image.new("RGB", (SIDE, SIDE), _WHITE)
-    return Image.new("RGB", (SIDE, SIDE), _colour(rng)) if kind < 0.75 else _piece(photo, rng.uniform(0.2, 0.8), rng)
+    if kind < _ON_WHITE + _ON_COLOUR:
+        return Image.new("RGB", (SIDE, SIDE), _colour(rng))
+    return _piece(photo, rng.uniform(0.2, 0.8), rng)
+
+
+def _chance(share: float, rng: Generator) -> bool:
+    return rng.random() < share
 
 
 def _colour(rng: Generator) -> tuple[int, int, int]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embedding.builtin.training.sources import DRAWINGS, LABELS, UNSEEN_DRAWINGS, Package, read_json
+from embedding.builtin.training.sources import DRAWINGS, UNSEEN_DRAWINGS, Package, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+_PRIVATE_USE = range(0xE000, 0xF900)
 _COMPONENTS, _FLAGS = "component", "flags"
 _CLOTHING = "clothing"
 _NAMED_LIKE = {"noto-v1": "noto", "fluent-emoji": "fluent-emoji-flat"}
@@ -98,7 +99,7 @@ def _of_package(package: Package, archives: Mapping[str, Path], concepts: Sequen
         coded = archives[_NAMED_LIKE.get(package.short, package.short)]
         named = {code_of(code): name for code, name in read_json(coded, "chars.json").items()}
     for concept in concepts:
-        name = named.get(concept.code)
+        name = named.get(concept.code, "")
         if name in icons["icons"]:
             yield Drawing(package.short, concept.code, _svg(icons, name))
 
@@ -128,4 +129,4 @@ def _squash(name: str) -> str:
 
 def _is_private(code: str) -> bool:
     """Whether OpenMoji gave the code point itself; above are its own flags and the like."""
-    return "-" not in code and 0xE000 <= int(code, 16) <= 0xF8FF
+    return "-" not in code and int(code, 16) in _PRIVATE_USE

@@ -64,7 +64,7 @@ def evaluate(work: Path, clothing: Path, part: str = "test") -> dict[str, Figure
     words = queries()
     labels = {c.code: {"en": c.english.label, "zh": c.chinese.label} for c in concepts(work)}
     shown = read_pictures(work, clothing, part)
-    models = {"without": PlainConse(), "with": BuiltinModel()}
+    models: dict[str, Towers] = {"without": PlainConse(), "with": BuiltinModel()}
     figures = {name: dict(_figures(model, shown, words, labels, part)) for name, model in models.items()}
     sys.stdout.write("| figure | without the network | with it |\n|---|---|---|\n")
     for name, value in figures["with"].items():

@@ -6,6 +6,7 @@ one thread.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from embedding.builtin.identity import PREPROCESSING
 from embedding.builtin.training import augment
 
 if TYPE_CHECKING:
@@ -44,13 +46,15 @@ class Sample:
     ground: Path | None = None
 
 
-def extract(samples: Sequence[Sample], folder: Path, seed: int, processes: int | None = None) -> npt.NDArray[np.float32]:
-    """Features [samples, 1280], computed where ``folder`` lacks them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shards = [(folder / f"{n:04d}.npy", samples[at : at + _SHARD]) for n, at in enumerate(range(0, len(samples), _SHARD))]
+def extract(samples: Sequence[Sample], folder: Path, seed: int) -> npt.NDArray[np.float32]:
+    """Features [samples, 1280], computed where ``folder`` lacks those of these very samples."""
+    kept = folder.with_name(f"{folder.name}-{_digest(samples, seed)}")
+    kept.mkdir(parents=True, exist_ok=True)
+    starts = range(0, len(samples), _SHARD)
+    shards = [(kept / f"{number:04d}.npy", samples[at : at + _SHARD]) for number, at in enumerate(starts)]
     missing = [(path, part) for path, part in shards if not path.exists()]
     if missing:
-        with ProcessPoolExecutor(processes or _cores(), get_context("spawn")) as pool:
+        with ProcessPoolExecutor(_cores(), get_context("spawn")) as pool:
             jobs = {pool.submit(_make_shard, path, part, seed): len(part) for path, part in missing}
             with tqdm(total=sum(jobs.values()), desc=f"features of {folder.name}", unit="picture") as bar:
                 for job in as_completed(jobs):
@@ -79,6 +83,16 @@ def pooled(pictures: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
     tower = _tower()
     pixels = [prepare(picture) for picture in pictures]
     return np.concatenate([tower(np.stack(pixels[at : at + _BATCH])) for at in range(0, len(pixels), _BATCH)])
+
+
+def _digest(samples: Sequence[Sample], seed: int) -> str:
+    """Of all that decides the features: other photos or another augmentation are not taken for these."""
+    digest = hashlib.sha256(Path(augment.__file__).read_bytes())
+    digest.update(f"{seed} {PREPROCESSING}".encode())
+    for sample in samples:
+        ground = sample.ground.name if sample.ground else ""
+        digest.update(f"{sample.name} {sample.variant} {sample.path.stat().st_size} {ground}\n".encode())
+    return digest.hexdigest()[:12]
 
 
 def _make_shard(path: Path, samples: Sequence[Sample], seed: int) -> None:

@@ -40,7 +40,7 @@ def pack(head: Head, data: TrainingData, texts: TextVectors, target: Path = PATH
         text_axes=texts.axes,
         look_mean=mean,
         look_axes=axes,
-        look_share=np.float32(LOOK_SHARE).reshape(()),
+        look_share=np.array(LOOK_SHARE, dtype=np.float32),
     )
     kept = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays._asdict().items()}
     np.savez(target, **kept)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from embedding.builtin.training.augment import SIDE
 from havengate.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from embedding.builtin.training.drawings import Drawing
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def render_all(drawings: Sequence[Drawing], folder: Path) -> None:
     """One RGBA file of 256 pixels each, those that are there left alone. Raises ModelError without resvg_py."""
     missing = [drawing for drawing in drawings if not picture_path(drawing, folder).exists()]
-    for drawing in _progress(missing):
+    for drawing in tqdm(missing, desc="drawing", unit="SVG", disable=not missing):
         path = picture_path(drawing, folder)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
@@ -46,7 +46,3 @@ def render(svg: str) -> Image.Image:
 def picture_path(drawing: Drawing, folder: Path) -> Path:
     """Where a drawing's pixels are kept."""
     return folder / drawing.package / f"{drawing.code}.png"
-
-
-def _progress(drawings: Sequence[Drawing]) -> Iterable[Drawing]:
-    return tqdm(drawings, desc="drawing", unit="SVG", disable=not drawings)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     Embed = Callable[[Sequence[str]], Vectors]
 
 _PHRASINGS = Path(__file__).with_name("clothing_phrasings.json")
-_LANGUAGES = ("en", "zh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ def text_vectors(embed: Embed, concepts: Sequence[Concept], classes: Vectors) ->
     """
     phrasings = [(phrasings_of(c.english), phrasings_of(c.chinese)) for c in concepts]
     clothes = clothing_phrasings()
-    phrasings += [tuple(clothes[kind][language] for language in _LANGUAGES) for kind in CLASSES]
+    phrasings += [(clothes[kind]["en"], clothes[kind]["zh"]) for kind in CLASSES]
     rows = embed([text for languages in phrasings for texts in languages for text in texts])
     means, at = [], 0
     for languages in phrasings:

@@ -7,8 +7,9 @@ Every step draws from a generator seeded by its number, so that training goes on
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -36,8 +37,18 @@ if TYPE_CHECKING:
 
     Rows = npt.NDArray[np.float32]
 
+    class _Part(Protocol):
+        """What a checkpoint holds."""
+
+        def state_dict(self) -> dict[str, Any]: ...
+
+        def load_state_dict(self, state_dict: dict[str, Any], /) -> object: ...
+
+
 HIDDEN = 1024
 _CHECKPOINT_EVERY = 100
+_UNMIXED = 0.6
+"""Share of the pseudo features that are of one class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,7 @@ class Classifier:
         logits = functional.linear(rows, torch.from_numpy(self.matrix), torch.from_numpy(self.bias))
         conse = functional.normalize(logits.softmax(1) @ self._vectors)
         look = functional.normalize(rows.clamp_min(0).sqrt())
-        return torch.cat([look * FEATURES_SCALE, conse * CONSE_SCALE], dim=1), logits.log_softmax(1)
+        return torch.cat([look * float(FEATURES_SCALE), conse * float(CONSE_SCALE)], dim=1), logits.log_softmax(1)
 
 
 class Batches:
@@ -114,9 +125,11 @@ class Batches:
         directions = self._directions[int(rng.integers(2))]
         first, second = rng.integers(0, self._old, (2, count))
         strong = rng.uniform(0.2, 0.6, (count, 1))
-        mixed = np.where(rng.random((count, 1)) < 0.6, 0, rng.uniform(0, 0.3, (count, 1)))
+        mixed = np.where(rng.random((count, 1)) < _UNMIXED, 0, rng.uniform(0, 0.3, (count, 1)))
         real = self._clothes[rng.integers(0, len(self._clothes), count)] * rng.uniform(0.1, 0.8, (count, 1))
-        rows: Rows = (self._length * (strong * directions[first] + mixed * directions[second]) + real).astype(np.float32)
+        rows: Rows = (self._length * (strong * directions[first] + mixed * directions[second]) + real).astype(
+            np.float32
+        )
         return rows
 
 
@@ -126,7 +139,7 @@ def train(work: Path, clothing: Path, recipe: Recipe | None = None) -> None:
     data, classes = training_data(work, clothing), load_class_vectors()
     classifier = Classifier(read_weights(), classes)
     head = fit(data, classifier, recipe, work / "checkpoint.pt")
-    pack(head, data, classes, text_vectors(TextTower(classes.mean, 1), data.concepts, classes.vectors))
+    pack(head, data, text_vectors(TextTower(classes.mean, 1), data.concepts, classes.vectors))
 
 
 def fit(data: TrainingData, classifier: Classifier, recipe: Recipe, checkpoint: Path) -> Head:
@@ -138,20 +151,21 @@ def fit(data: TrainingData, classifier: Classifier, recipe: Recipe, checkpoint: 
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.rate, total_steps=recipe.steps, pct_start=recipe.warm_up, cycle_momentum=False
     )
-    parts = {"head": head, "optimizer": optimizer, "schedule": schedule}
-    first = _resume(parts, checkpoint, recipe)
+    parts: dict[str, _Part] = {"head": head, "optimizer": optimizer, "schedule": schedule}
+    key = _key(data, recipe)
+    first = _resume(parts, checkpoint, key)
     batches, hidden = Batches(data, classifier.matrix, recipe), _hidden_from(data, len(classifier.matrix))
     for step in (bar := trange(first, recipe.steps, desc="training", unit="step")):
         torch.manual_seed(SEED + step)
         rows, targets = batches(np.random.default_rng([SEED, step]))
         loss = _loss(head, classifier.inputs(rows), torch.from_numpy(targets), hidden, recipe)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         bar.set_postfix(loss=f"{loss.item():.3f}")
         if (step + 1) % _CHECKPOINT_EVERY == 0:
-            _keep(parts, checkpoint, recipe, step + 1)
+            _keep(parts, checkpoint, key, step + 1)
     return head.eval()
 
 
@@ -163,10 +177,10 @@ def _loss(
     named = targets >= 0
     # A drawing of a dress and a photo of one are not each other's opposite.
     kept = logits[named].masked_fill(hidden[targets[named]], -1e4)
-    naming = functional.cross_entropy(kept, targets[named])
+    naming: torch.Tensor = functional.cross_entropy(kept, targets[named])
     found = logits[~named].log_softmax(1)
     old = known[~named]
-    staying = (old.exp() * (old - found[:, : old.shape[1]])).sum(1).mean()
+    staying: torch.Tensor = (old.exp() * (old - found[:, : old.shape[1]])).sum(1).mean()
     return naming + recipe.distillation * staying
 
 
@@ -195,20 +209,26 @@ def _pick(
     return labels, np.array([rng.choice(rows[int(label)]) for label in labels], dtype=np.int64)
 
 
-def _keep(parts: Mapping[str, object], checkpoint: Path, recipe: Recipe, step: int) -> None:
-    states = {name: part.state_dict() for name, part in parts.items()}  # type: ignore[attr-defined]
-    torch.save({"recipe": repr(recipe), "step": step, **states}, part := checkpoint.with_suffix(".part"))
+def _key(data: TrainingData, recipe: Recipe) -> str:
+    """What a checkpoint has to be of to be gone on from."""
+    sums = [zlib.crc32(s.rows.data) ^ zlib.crc32(s.labels.data) for s in (*data.drawings.values(), data.clothes)]
+    return f"{recipe} {sums}"
+
+
+def _keep(parts: Mapping[str, _Part], checkpoint: Path, key: str, step: int) -> None:
+    states = {name: part.state_dict() for name, part in parts.items()}
+    torch.save({"key": key, "step": step, **states}, part := checkpoint.with_suffix(".part"))
     part.replace(checkpoint)
 
 
-def _resume(parts: Mapping[str, object], checkpoint: Path, recipe: Recipe) -> int:
-    """Loads the checkpoint of the same recipe, if there is one; the step to go on with."""
+def _resume(parts: Mapping[str, _Part], checkpoint: Path, key: str) -> int:
+    """Loads the checkpoint of that key, if there is one; the step to go on with."""
     if not checkpoint.exists():
         return 0
     kept = torch.load(checkpoint, weights_only=True)
-    if kept["recipe"] != repr(recipe):
+    if kept["key"] != key:
         return 0
     for name, part in parts.items():
-        part.load_state_dict(kept[name])  # type: ignore[attr-defined]
+        part.load_state_dict(kept[name])
     step: int = kept["step"]
     return step
