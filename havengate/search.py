@@ -225,7 +225,7 @@ def check_fingerprint(spec: TableSpec, index: str, embedding: EmbeddingService) 
     if now.space != recorded.space:
         raise ModelError(
             f"index {index!r} of table {spec.name!r} was built with {recorded.space}, "
-            f"model {model!r} is now {now.space}: the table has to be built again"
+            f"model {model!r} is now {now.space}: the table has to be built again (rebuild it)"
         )
 
 

@@ -26,11 +26,15 @@ FEATURES_SCALE, CONSE_SCALE = np.float32(8), np.float32(3)
 """Bring both inputs of the network to about the same size."""
 
 
+def conse(logits: ov.Node, classes: ClassVectors) -> ov.Node:
+    """ImageNet's logits [batch, 1000] -> unit vectors [batch, 512], where they lie without the network."""
+    return _unit(_matmul(op.softmax(logits, 1), classes.vectors))
+
+
 def extended_conse(features: ov.Node, logits: ov.Node, classes: ClassVectors, concepts: Concepts) -> ov.Node:
     """Pooled features [batch, 1280] and ImageNet's logits [batch, 1000] -> unit vectors [batch, 512]."""
     look = _unit(op.sqrt(features))
-    conse = _unit(_matmul(op.softmax(logits, 1), classes.vectors))
-    x = op.concat([op.multiply(look, FEATURES_SCALE), op.multiply(conse, CONSE_SCALE)], 1)
+    x = op.concat([op.multiply(look, FEATURES_SCALE), op.multiply(conse(logits, classes), CONSE_SCALE)], 1)
     hidden = op.gelu(op.add(_matmul(x, concepts.hidden), concepts.hidden_bias), "erf")
     new = op.add(_matmul(hidden, concepts.output), concepts.output_bias)
     shift = op.add(_matmul(hidden, concepts.shift[:, None]), concepts.shift_bias)

@@ -13,7 +13,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as op
 
-from embedding.builtin.head import extended_conse
+from embedding.builtin.head import conse, extended_conse
 from embedding.openvino_cpu import infer_request
 
 if TYPE_CHECKING:
@@ -50,14 +50,24 @@ class PictureTower:
 def build_graph(weights: Weights, classes: ClassVectors, concepts: Concepts) -> ov.Model:
     """The graph from uint8 [batch, 224, 224, 3] to float32 [batch, 512], rows of unit length."""
     pixels, features = _backbone(weights)
-    logits = op.add(op.matmul(features, weights["_fc.weight"], False, True), weights["_fc.bias"])
-    return ov.Model([extended_conse(features, logits, classes, concepts)], [pixels], "builtin-pictures")
+    vectors = extended_conse(features, _logits(features, weights), classes, concepts)
+    return ov.Model([vectors], [pixels], "builtin-pictures")
+
+
+def plain_graph(weights: Weights, classes: ClassVectors) -> ov.Model:
+    """The same without the trained network, to compare with."""
+    pixels, features = _backbone(weights)
+    return ov.Model([conse(_logits(features, weights), classes)], [pixels], "builtin-plain")
 
 
 def feature_graph(weights: Weights) -> ov.Model:
     """The graph from uint8 [batch, 224, 224, 3] to the pooled features, float32 [batch, 1280]: for training."""
     pixels, features = _backbone(weights)
     return ov.Model([features], [pixels], "builtin-features")
+
+
+def _logits(features: ov.Node, weights: Weights) -> ov.Node:
+    return op.add(op.matmul(features, weights["_fc.weight"], False, True), weights["_fc.bias"])
 
 
 def _backbone(weights: Weights) -> tuple[ov.Node, ov.Node]:

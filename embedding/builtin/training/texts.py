@@ -60,9 +60,15 @@ def phrasings_of(words: Words) -> list[str]:
 
 
 def clothing_phrasings() -> dict[str, dict[str, list[str]]]:
-    """Class -> language -> phrasings used in training."""
-    phrasings: dict[str, dict[str, list[str]]] = json.loads(_PHRASINGS.read_text(encoding="utf-8"))
-    return phrasings
+    """Class -> language -> phrasings used in training: every word of the class in every template."""
+    given = json.loads(_PHRASINGS.read_text(encoding="utf-8"))
+    return {
+        kind: {
+            language: [template.format(word) for word in its for template in given["templates"][language]]
+            for language, its in words.items()
+        }
+        for kind, words in given["words"].items()
+    }
 
 
 def main_axes(rows: Vectors, count: int) -> Vectors:

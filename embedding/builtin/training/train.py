@@ -135,6 +135,8 @@ class Batches:
 
 def train(work: Path, clothing: Path, recipe: Recipe | None = None) -> None:
     """Runs every stage that has not been run, and writes the package's file."""
+    # Two threads wait for each other where cores are busy, and sum in another order.
+    torch.set_num_threads(1)
     recipe = recipe or Recipe()
     data, classes = training_data(work, clothing), load_class_vectors()
     classifier = Classifier(read_weights(), classes)
