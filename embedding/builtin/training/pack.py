@@ -42,7 +42,7 @@ def pack(head: Head, data: TrainingData, texts: TextVectors, target: Path = PATH
         look_axes=axes,
         look_share=np.array(LOOK_SHARE, dtype=np.float32),
     )
-    kept = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays._asdict().items()}
+    kept = {name: np.array(array, dtype=np.float16, order="C") for name, array in arrays._asdict().items()}
     np.savez(target, **kept)  # type: ignore[arg-type]
     return Concepts(**{name: array.astype(np.float32) for name, array in kept.items()})
 

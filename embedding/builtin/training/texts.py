@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Vectors = npt.NDArray[np.float32]
     Embed = Callable[[Sequence[str]], Vectors]
 
+_STEPS, _SCALE, _STAYING = 200, 20.0, 8.0
+_WORDS_ALONE = 11
 _PHRASINGS = Path(__file__).with_name("clothing_phrasings.json")
 
 
@@ -50,7 +52,41 @@ def text_vectors(embed: Embed, concepts: Sequence[Concept], classes: Vectors) ->
             centres.append(normalise(rows[at : at + len(texts)].mean(axis=0)))
             at += len(texts)
         means.append(normalise(np.mean(centres, axis=0)))
+    worn = sum(len(texts) for languages in phrasings[len(concepts) :] for texts in languages)
+    means[len(concepts) :] = separated(np.stack(means[len(concepts) :]), rows[-worn:], phrasings[len(concepts) :])
     return TextVectors(np.stack(means), main_axes(np.concatenate([rows, classes]), SPLIT))
+
+
+def separated(means: Vectors, rows: Vectors, phrasings: Sequence[Sequence[Sequence[str]]]) -> Vectors:
+    """Clothes moved a little apart, so that each phrasing (``rows``, in order) is nearest to its own class.
+
+    "T-shirt" lies nearer to the mean of the shirts' phrasings than to that of its own, for one. Every class and
+    language weighs the same; words alone, without a template around them, weigh most.
+    """
+    labels, weights, alone = [], [], _words_alone()
+    for number, languages in enumerate(phrasings):
+        for texts in languages:
+            emphasis = np.array([_WORDS_ALONE if text in alone else 1 for text in texts], np.float32)
+            labels += [number] * len(texts)
+            weights += list(emphasis / emphasis.sum())
+    return _apart(means, rows, np.array(labels), np.array(weights, dtype=np.float32))
+
+
+def _apart(means: Vectors, rows: Vectors, labels: npt.NDArray[np.int64], weights: npt.NDArray[np.float32]) -> Vectors:
+    import torch
+    from torch.nn import functional
+
+    start, texts, share = torch.from_numpy(means), torch.from_numpy(rows), torch.from_numpy(weights / weights.sum())
+    moved = start.clone().requires_grad_()
+    optimizer = torch.optim.Adam([moved], 1e-2)
+    for _ in range(_STEPS):
+        unit = functional.normalize(moved)
+        wrong = functional.cross_entropy(_SCALE * texts @ unit.T, torch.from_numpy(labels), reduction="none")
+        loss = (wrong * share).sum() + _STAYING * ((unit - start) ** 2).sum(1).mean()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return normalise(moved.detach().numpy())
 
 
 def phrasings_of(words: Words) -> list[str]:
@@ -69,6 +105,11 @@ def clothing_phrasings() -> dict[str, dict[str, list[str]]]:
         }
         for kind, words in given["words"].items()
     }
+
+
+def _words_alone() -> frozenset[str]:
+    given = json.loads(_PHRASINGS.read_text(encoding="utf-8"))["words"].values()
+    return frozenset(word for words in given for its in words.values() for word in its)
 
 
 def main_axes(rows: Vectors, count: int) -> Vectors:
