@@ -14,6 +14,7 @@ import numpy as np
 from openvino import opset13 as op
 
 from embedding.builtin.concepts import SPLIT
+from embedding.builtin.texts import normalise
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -55,8 +56,6 @@ def word_vectors(classes: ClassVectors, concepts: Concepts) -> npt.NDArray[np.fl
 
 def project_texts(texts: npt.NDArray[np.float32], axes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Centred unit texts [batch, 512] -> unit vectors whose last 128 dimensions are zero."""
-    from embedding.builtin.texts import normalise
-
     padded = np.zeros_like(texts)
     padded[:, :SPLIT] = normalise(texts @ axes)
     return padded

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from embedding.builtin.class_vectors import load_class_vectors
 from embedding.builtin.concepts import Concepts, load_concepts
@@ -21,7 +22,7 @@ def made_data(rng, drawn=3):
         labels = np.repeat(np.arange(count), 4)
         rows = rng.uniform(0, 0.2, (len(labels), 1280)).astype(np.float32)
         rows[np.arange(len(labels)), labels] += 5
-        return FeatureSet(rows, labels, np.tile(np.array([1, 0, 0, 0], np.float32), count))
+        return FeatureSet(rows, labels, np.tile([True, False, False, False], count))
 
     words = drawings.Words("word", ())
     named = [drawings.Concept(str(n), words, words, n == 0, frozenset()) for n in range(drawn)]
@@ -29,6 +30,15 @@ def made_data(rng, drawn=3):
 
 
 SMALL = Recipe(steps=120, drawings=16, clothes=16, pseudo=16)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Two threads of torch wait for each other on busy cores; other tests get their number back."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +103,25 @@ def test_looks_are_learnt_from_clean_pictures_alone():
     data = made_data(np.random.default_rng(5), drawn=150)
     mean, axes = look_axes([data.drawings["noto"]])
     spoilt = FeatureSet(
-        np.where(data.drawings["noto"].clean[:, None] > 0, data.drawings["noto"].rows, 99),
+        np.where(data.drawings["noto"].clean[:, None], data.drawings["noto"].rows, 99),
         data.drawings["noto"].labels,
         data.drawings["noto"].clean,
     )
     assert np.array_equal(look_axes([spoilt])[1], axes)
     assert mean.shape == (1280,)
     assert axes.T @ axes == pytest.approx(np.eye(128), abs=1e-4)
+
+
+def test_clothes_are_moved_apart_until_each_phrasing_is_nearest_to_its_own_class():
+    rows = normalise(np.array([[1, 0.3, 0], [0.3, 1, 0], [0.2, 0, 1], [0, 1, 0.2]], np.float32))
+    phrasings = [[["a"], ["b"]], [["c"], ["d"]]]
+    means = normalise(np.array([[1, 1, 0], [0, 1, 0.2]], np.float32))
+    assert (rows @ means.T).argmax(axis=1).tolist() != [0, 0, 1, 1]
+    moved = texts.separated(means, rows, phrasings)
+    shares = rows @ moved.T - rows @ means.T
+    assert (shares[[0, 1], 0] > shares[[0, 1], 1]).all()
+    assert (moved * means).sum(axis=1).min() > 0.9
+    assert np.linalg.norm(moved, axis=1) == pytest.approx(1)
 
 
 def test_measures_say_how_good_a_ranking_is():

@@ -15,16 +15,17 @@ def main() -> None:
     parser.add_argument("stage", choices=["data", "train", "eval"])
     parser.add_argument("--clothing", required=True, help="clothing-dataset-small: train, validation and test")
     parser.add_argument("--work", type=Path, default=Path("build/builtin"), help="what is fetched and computed")
+    parser.add_argument("--part", default="test", choices=["validation", "test"], help="photos that eval asks")
     given = parser.parse_args()
     if not given.clothing:
         parser.error("where are the photos of clothes? CLOTHING=DIR, or --clothing DIR")
     try:
-        run(given.stage, given.work, Path(given.clothing))
+        run(given.stage, given.work, Path(given.clothing), given.part)
     except HavengateError as error:
         sys.exit(f"error: {error}")
 
 
-def run(stage: str, work: Path, clothing: Path) -> None:
+def run(stage: str, work: Path, clothing: Path, part: str = "test") -> None:
     """Raises HavengateError where a source is missing or is not the pinned one."""
     if stage == "data":
         from embedding.builtin.training.data import training_data
@@ -37,7 +38,7 @@ def run(stage: str, work: Path, clothing: Path) -> None:
     else:
         from embedding.builtin.training.evaluate import evaluate
 
-        evaluate(work, clothing)
+        evaluate(work, clothing, part)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embedding.builtin.training.augment import generator
-from embedding.builtin.training.clothes import photos
+from embedding.builtin.training.clothes import CLASSES, photos
 from embedding.builtin.training.drawings import read_concepts, read_drawings, read_unseen
 from embedding.builtin.training.features import Sample, extract
 from embedding.builtin.training.render import picture_path, render_all
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
-    from numpy import float32, int64
+    from numpy import bool_, float32, int64
 
     from embedding.builtin.training.drawings import Concept, Drawing
 
@@ -32,7 +32,7 @@ class FeatureSet:
 
     rows: npt.NDArray[float32]
     labels: npt.NDArray[int64]
-    clean: npt.NDArray[float32]
+    clean: npt.NDArray[bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,8 @@ def training_data(work: Path, clothing: Path, variants: int = VARIANTS) -> Train
         its = [drawing for drawing in drawings if drawing.package == package.short]
         samples = [sample for drawing in its for sample in _of_drawing(drawing, work, train, variants)]
         sets[package.short] = _features(samples, work / "features" / package.short, [order[d.code] for d in its])
-    kinds = sorted({kind for kind, _ in train})
     samples = [Sample(path, f"{kind}/{path.name}", n) for kind, path in train for n in range(variants + 1)]
-    clothes = _features(samples, work / "features" / "clothing", [kinds.index(kind) for kind, _ in train])
+    clothes = _features(samples, work / "features" / "clothing", [CLASSES.index(kind) for kind, _ in train])
     return TrainingData(named, sets, clothes)
 
 
@@ -88,5 +87,5 @@ def _features(samples: Sequence[Sample], folder: Path, labels: Sequence[int]) ->
     import numpy as np
 
     each = len(samples) // len(labels)
-    clean = np.array([sample.variant == 0 for sample in samples], dtype=np.float32)
+    clean = np.array([sample.variant == 0 for sample in samples], dtype=np.bool_)
     return FeatureSet(extract(samples, folder, SEED), np.repeat(np.array(labels, dtype=np.int64), each), clean)

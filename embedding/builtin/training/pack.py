@@ -49,7 +49,7 @@ def pack(head: Head, data: TrainingData, texts: TextVectors, target: Path = PATH
 
 def look_axes(sets: list[FeatureSet]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Mean [1280] and main directions [1280, 128] of unaugmented pictures' looks."""
-    looks = normalise(np.sqrt(np.maximum(np.concatenate([s.rows[s.clean > 0] for s in sets]), 0)))
+    looks = normalise(np.sqrt(np.maximum(np.concatenate([s.rows[s.clean] for s in sets]), 0)))
     mean = looks.mean(axis=0)
     return mean, main_axes(looks - mean, LOOKS)
 
