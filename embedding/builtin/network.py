@@ -1,8 +1,7 @@
-"""The picture tower as one OpenVINO graph: pixels -> class probabilities -> a unit vector among texts.
+"""The picture tower as one OpenVINO graph: pixels -> pooled features -> (head.py) a unit vector among texts.
 
 EfficientNet-lite0 is EfficientNet-B0 without squeeze-and-excitation and with ReLU6. Its weights come from
-TensorFlow: batch norm has epsilon 1e-3, padding is TensorFlow's SAME, input is (x - 127) / 128. The vector is
-normalise(probabilities @ class vectors), ConSE over all classes (Norouzi et al. 2014, arXiv:1312.5650).
+TensorFlow: batch norm has epsilon 1e-3, padding is TensorFlow's SAME, input is (x - 127) / 128.
 """
 
 from __future__ import annotations
@@ -13,12 +12,16 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as op
 
+from embedding.builtin.head import conse, extended_conse
 from embedding.openvino_cpu import Lanes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
+
+    from embedding.builtin.class_vectors import ClassVectors
+    from embedding.builtin.concepts import Concepts
 
     Weights = Mapping[str, npt.NDArray[np.float32]]
 
@@ -32,16 +35,39 @@ _HALVING_BLOCKS = {1, 3, 5, 11}
 class PictureTower:
     """The compiled graph. ``lanes`` calls run at once, each on ``threads`` threads."""
 
-    def __init__(self, weights: Weights, class_vectors: npt.NDArray[np.float32], threads: int, lanes: int) -> None:
-        self.run = Lanes(build_graph(weights, class_vectors), threads, lanes)
+    def __init__(self, graph: ov.Model, threads: int, lanes: int = 1) -> None:
+        self.run = Lanes(graph, threads, lanes)
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """uint8 RGB [batch, 224, 224, 3] -> float32 [batch, dimension], rows of unit length."""
+        """uint8 RGB [batch, 224, 224, 3] -> float32 [batch, columns of the graph's output]."""
         return self.run(pixels)
 
 
-def build_graph(weights: Weights, class_vectors: npt.NDArray[np.float32]) -> ov.Model:
-    """The graph from uint8 [batch, 224, 224, 3] to float32 [batch, columns of ``class_vectors``]."""
+def build_graph(weights: Weights, classes: ClassVectors, concepts: Concepts) -> ov.Model:
+    """The graph from uint8 [batch, 224, 224, 3] to float32 [batch, 512], rows of unit length."""
+    pixels, features = _backbone(weights)
+    vectors = extended_conse(features, _logits(features, weights), classes, concepts)
+    return ov.Model([vectors], [pixels], "builtin-pictures")
+
+
+def plain_graph(weights: Weights, classes: ClassVectors) -> ov.Model:
+    """The same without the trained network, to compare with."""
+    pixels, features = _backbone(weights)
+    return ov.Model([conse(_logits(features, weights), classes)], [pixels], "builtin-plain")
+
+
+def feature_graph(weights: Weights) -> ov.Model:
+    """The graph from uint8 [batch, 224, 224, 3] to the pooled features, float32 [batch, 1280]: for training."""
+    pixels, features = _backbone(weights)
+    return ov.Model([features], [pixels], "builtin-features")
+
+
+def _logits(features: ov.Node, weights: Weights) -> ov.Node:
+    return op.add(op.matmul(features, weights["_fc.weight"], False, True), weights["_fc.bias"])
+
+
+def _backbone(weights: Weights) -> tuple[ov.Node, ov.Node]:
+    """The input and the pooled features."""
     pixels = op.parameter([-1, SIDE, SIDE, 3], ov.Type.u8, name="pixels")
     x = op.divide(op.subtract(op.convert(pixels, "f32"), np.float32(127)), np.float32(128))
     x = op.transpose(x, np.array([0, 3, 1, 2]))
@@ -49,10 +75,7 @@ def build_graph(weights: Weights, class_vectors: npt.NDArray[np.float32]) -> ov.
     for number in range(_BLOCKS):
         x = _block(x, weights, number)
     x = _relu6(_convolution(x, weights, "_conv_head", "_bn1"))
-    x = op.reduce_mean(x, np.array([2, 3]), keep_dims=False)
-    logits = op.add(op.matmul(x, weights["_fc.weight"], False, True), weights["_fc.bias"])
-    vectors = op.matmul(op.softmax(logits, 1), class_vectors, False, False)
-    return ov.Model([op.normalize_l2(vectors, np.array([1]), 1e-12, "max")], [pixels], "builtin-pictures")
+    return pixels, op.reduce_mean(x, np.array([2, 3]), keep_dims=False)
 
 
 def _block(x: ov.Node, weights: Weights, number: int) -> ov.Node:

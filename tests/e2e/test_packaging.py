@@ -28,7 +28,8 @@ def wheel(tmp_path_factory):
 def test_the_wheel_has_photos_grammars_and_weights_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert sum(name.endswith(".jpg") for name in names) == 149
-    for needed in ("examples/general/general.jsonl", "query_parser/query.lark", "embedding/builtin/class_vectors.npz"):
+    weights = [f"embedding/builtin/{name}" for name in ("class_vectors.npz", "concepts.npz", "concepts.md")]
+    for needed in ("examples/general/general.jsonl", "query_parser/query.lark", *weights):
         assert needed in names
     assert not [name for name in names if name.startswith(("tests/", "bench/", "docs/"))]
     packages = {Path(name).parent for name in names if name.endswith(".py")}

