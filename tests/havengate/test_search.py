@@ -221,7 +221,7 @@ def test_rows_of_another_model_are_never_compared(services, photos, model):
     from havengate.types import Fingerprint
 
     model.fingerprint = Fingerprint("colour-2", "numpy")
-    with pytest.raises(ModelError, match=r"built again \(rebuild it\)"):
+    with pytest.raises(ModelError, match=r"built again \(havengate table rebuild "):
         services.searcher.search(SearchPlan(photos.name, query=by_text("red")))
     vector = VectorPayload(((1.0,) + (0.0,) * 511,))
     found = services.searcher.search(SearchPlan(photos.name, query=VectorTerm("vector", vector)))
