@@ -57,6 +57,8 @@ def restore(
     SchemaError for a name that no table can have, TableExists, Busy where somebody restores that table now,
     EngineError; then there is no table, or one that the next restore clears.
     """
+    if file.exists() and not file.is_file():
+        raise SourceError(f"backup {file}: not a file")
     try:
         source = file.open("rb")
     except OSError as error:

@@ -111,7 +111,7 @@ class _Screen:
             self._rejects()
         self._rejected = job["counts"]["rejected"]
         self._write = partial(tqdm.write, file=sys.stderr)
-        self._bar = tqdm(total=job["total"], initial=job["done"], unit="rows", desc=job["table"], disable=None)
+        self._bar = tqdm(total=job["total"], initial=job["done"], unit=" rows", desc=job["table"], disable=None)
 
     def __enter__(self) -> Self:
         return self

@@ -333,6 +333,11 @@ def test_a_file_of_something_else_is_told_so(embedded, blobs, whole, data):
     refused(embedded, blobs, whole, "is no backup of a table|cut off")
 
 
+@pytest.mark.usefixtures("whole")
+def test_what_is_no_file_is_not_read(embedded, blobs):
+    assert "not a file" in refused(embedded, blobs, Path(os.devnull))
+
+
 def test_members_of_others_are_refused_and_nothing_is_written_by_their_names(embedded, blobs, whole, tmp_path):
     good = members(whole)
     before = sorted(tmp_path.rglob("*"))
