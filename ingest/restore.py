@@ -68,7 +68,6 @@ def restore(
         spec, secrets = _spec(manifest, name, file.name)
         require_table_name(spec.name)
         _require_free(engine, spec.name)
-        blobs.drop_table(spec.name)
         placeholder = _placeholder(spec)
         engine.create_table(placeholder)
         try:
@@ -122,6 +121,8 @@ class _Filling:
 
     def _pictures(self) -> int:
         """How many there are."""
+        # What a dropped table may have left; before somebody held the table it might have been another restore's.
+        self.blobs.drop_table(self.spec.name)
         count = 0
         for part in _parts(read_blobs(self.source, self.file), _BLOBS_PER_CALL):
             if self.blobs.put_many(self.spec.name, [data for _, data in part]) != [key for key, _ in part]:

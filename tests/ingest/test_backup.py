@@ -441,6 +441,23 @@ def killed(what, data_dir, file, step):
     return done.returncode == -signal.SIGKILL
 
 
+def test_a_restore_that_another_one_overtakes_leaves_it_its_pictures(embedded, blobs, whole, monkeypatch):
+    find = embedded.table_names
+
+    def overtaken():
+        names = find()
+        monkeypatch.undo()
+        restore(embedded, blobs, whole, "other")
+        return names
+
+    monkeypatch.setattr(embedded, "table_names", overtaken)
+    with pytest.raises(TableExists):
+        restore(embedded, blobs, whole, "other")
+    backup(embedded, blobs, "other", whole.with_name("again.tar"))
+    again = restore(embedded, blobs, whole.with_name("again.tar"), "third")
+    assert again.blobs > 0
+
+
 def test_a_restore_that_is_killed_leaves_what_the_next_one_clears(tmp_path, file, blobs):
     with EmbeddedEngine.open(tmp_path / "data") as engine:
         filled(engine, blobs)
