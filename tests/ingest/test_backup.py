@@ -388,6 +388,8 @@ def with_data(kind, text):
     [
         with_data("rows", b"{}\n"),
         with_data("rows", b"no json\n"),
+        with_data("rows", b"[" * 200_000 + b"\n"),
+        with_data("backup.json", b"[" * 200_000),
         with_data("rows", b'{"pk": "1", "fields": {"id": 1}, "vectors": {"vector": "AAA"}, "sources": {}}\n'),
         with_data("rows", b'{"pk": "1", "fields": {"id": 1}, "vectors": [], "sources": {}}\n'),
         with_data("rows", b'{"pk": "1", "fields": {"id": 1}, "vectors": {}, "sources": {}}\n'),
@@ -395,6 +397,7 @@ def with_data(kind, text):
         with_data("blobs", b"%s 999999999999\nabc\n" % (b"0" * 64)),
         with_data("blobs", b"%s 3\nabc\n" % (b"0" * 64)),
         lambda parts, manifest: (parts, {**manifest, "rows": 8}),
+        lambda parts, manifest: (parts, {**manifest, "rows": "many"}),
     ],
 )
 def test_content_that_does_not_fit_leaves_nothing(embedded, blobs, whole, change):
