@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _MOST_LISTED = 10_000
+MOST_ID = 2**63 - 1
+"""SQLite's."""
 _NAME = Field(min_length=1, max_length=64)
 
 
@@ -118,7 +120,7 @@ class JobsQuery(_Body):
 
 
 class RejectsQuery(_Body):
-    after: int = Field(0, ge=0)
+    after: int = Field(0, ge=0, le=MOST_ID)
     limit: int = Field(1000, ge=1, le=_MOST_LISTED)
 
 

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admin import read_query, refuse_browsers, refused
+from gateway.admin_models import MOST_ID
 from gateway.auth import needs
 from gateway.errors import json_response
 from havengate.errors import HavengateError
@@ -22,7 +23,7 @@ class ChangesQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     table: str | None = None
-    after: int = Field(0, ge=0)
+    after: int = Field(0, ge=0, le=MOST_ID)
     since: float = Field(0.0, ge=0, allow_inf_nan=False)
     limit: int = Field(100, ge=1, le=10_000)
 

@@ -156,7 +156,7 @@ class JobSettings(_Group):
         0, ge=0, le=256, description="threads that read and embed pictures of a job; 0: two for each core"
     )
     attempts: int = Field(
-        5, ge=1, description="how often a job is tried at one place when a service is away, or its process ends"
+        5, ge=1, description="how often a job is tried at one place: a service is away, its process ends"
     )
     backoff_s: float = Field(2.0, gt=0, description="pause before the second attempt; it doubles with each further one")
     poll_s: float = Field(300.0, gt=0, description="how often sources of tables with rebuild=auto are looked at")

@@ -113,6 +113,8 @@ def read_manifest(source: BinaryIO, name: str) -> Json:
     if manifest is None:
         raise _damaged(name, "it is cut off: the manifest at its end is missing")
     _require_members(manifest.get("members"), found, name)
+    if not all(isinstance(manifest.get(count), int) for count in ("rows", "blobs")):
+        raise _damaged(name, "its manifest does not say how many rows and pictures there are")
     return manifest
 
 
@@ -123,7 +125,7 @@ def read_rows(source: BinaryIO, name: str) -> Iterator[Row | str]:
             for number, line in enumerate(data, 1):
                 try:
                     yield _row(json.loads(line))
-                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                     raise _damaged(name, f"{member.name}, line {number}: {error!r}") from error
 
 
@@ -188,7 +190,7 @@ def _text(member: tarfile.TarInfo, data: BinaryIO, name: str, checksum: str | No
     try:
         if checksum in (None, hashlib.sha256(text).hexdigest()) and isinstance(content := json.loads(text), dict):
             return content
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     raise _damaged(name, f"{member.name!r} does not have its checksum" if checksum else f"{member.name!r} is no JSON")
 

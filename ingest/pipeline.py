@@ -49,6 +49,7 @@ def ingest_into(
     Raises JobError where more than ``max_rejects`` are (None: any number may be), what ``control`` raises, and what
     concerns no record: SourceError, ModelError, EngineError.
     """
+    _check_rejects(control, max_rejects)
     settings = services.settings
     after = control.job.checkpoint.get(CHECKPOINT)
     target = _Target(services.documents, services.engine.table, spec, settings.jobs.attempts - control.job.tries <= 1)
@@ -82,8 +83,13 @@ def _save(control: Control, target: _Target, ready: _Ready, max_rejects: int | N
     counts = control.job.counts.plus(read=read, written=report.written, rejected=len(rejects))
     checkpoint = {**control.job.checkpoint, CHECKPOINT: dict(ready.batch.after)}
     control.save(checkpoint, done=control.job.done + read, counts=counts)
-    if max_rejects is not None and counts.rejected > max_rejects:
-        raise JobError(f"{counts.rejected} rows rejected, the most is {max_rejects}")
+    _check_rejects(control, max_rejects)
+
+
+def _check_rejects(control: Control, most: int | None) -> None:
+    rejected = control.job.counts.rejected
+    if most is not None and rejected > most:
+        raise JobError(f"{rejected} rows rejected, the most is {most}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ def restore(
     SchemaError for a name that no table can have, TableExists, Busy where somebody restores that table now,
     EngineError; then there is no table, or one that the next restore clears.
     """
+    if file.exists() and not file.is_file():
+        raise SourceError(f"backup {file}: not a file")
     try:
         source = file.open("rb")
     except OSError as error:
@@ -66,7 +68,6 @@ def restore(
         spec, secrets = _spec(manifest, name, file.name)
         require_table_name(spec.name)
         _require_free(engine, spec.name)
-        blobs.drop_table(spec.name)
         placeholder = _placeholder(spec)
         engine.create_table(placeholder)
         try:
@@ -120,6 +121,8 @@ class _Filling:
 
     def _pictures(self) -> int:
         """How many there are."""
+        # What a dropped table may have left; before somebody held the table it might have been another restore's.
+        self.blobs.drop_table(self.spec.name)
         count = 0
         for part in _parts(read_blobs(self.source, self.file), _BLOBS_PER_CALL):
             if self.blobs.put_many(self.spec.name, [data for _, data in part]) != [key for key, _ in part]:

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from havengate.errors import JobError, RequestError, UnfitTable, UnknownGeneration
+from engines.contract import table_of
+from havengate.errors import JobError, RequestError, UnfitTable, UnknownGeneration, UnknownTable
 from ingest.administration import JobDesk, Json, job_json
 from ingest.jobs.model import ENDED
 from schemas.settings import TableSettings
@@ -56,6 +57,7 @@ class LocalAdministration(JobDesk):
         }
 
     def set_table(self, name: str, pairs: Sequence[str]) -> Json:
+        _require_table(name)
         before = self.services.engine.table(name).settings
         after = _changed(before, pairs)
         self.services.engine.set_settings(name, after)
@@ -93,6 +95,7 @@ class LocalAdministration(JobDesk):
     def ingest(self, table: str, source: str, *, max_rejects: int | None = None, restart: bool = False) -> Json:
         from ingest.ingest_job import KIND, job_for
 
+        _require_table(table)
         _require_source(source)
         here = self.wake is None
         if restart and not here and (begun := self.store.unfinished(KIND, table, {"source": source})):
@@ -192,6 +195,12 @@ class LocalAdministration(JobDesk):
                 raise JobError(f"job {number} was told to end and has not; try again")
             self._wake()
             time.sleep(_POLL_S)
+
+
+def _require_table(name: str) -> None:
+    """Raises UnknownTable for a generation's address: jobs, settings and the history are of tables."""
+    if table_of(name) != name:
+        raise UnknownTable(f"no table {name!r}")
 
 
 def _changed(settings: TableSettings, pairs: Sequence[str]) -> TableSettings:

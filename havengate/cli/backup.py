@@ -63,7 +63,7 @@ def _progress(desk: Administration, name: str) -> Iterator[dict[str, Any]]:
     if not isinstance(desk, LocalAdministration):
         yield {}
         return
-    with tqdm(unit="rows", desc=name, disable=None) as bar:
+    with tqdm(unit=" rows", desc=name, disable=None) as bar:
 
         def progress(done: int, of: int) -> None:
             bar.total = of

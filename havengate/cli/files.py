@@ -23,6 +23,9 @@ def move(file: Path, to: Path) -> None:
 
 def bring(file: Path, to: Path) -> None:
     """A second name for the file, or a copy on another disk. Raises SourceError, EngineError."""
+    if file.exists() and not file.is_file():
+        # A device or a pipe may have no end.
+        raise SourceError(f"backup {file}: not a file")
     try:
         file.open("rb").close()
     except OSError as error:

@@ -117,9 +117,13 @@ def rollback(name: str, generation: str | None, strict: bool, yes: bool) -> None
 
     with open_administration() as desk:
         if not yes:
-            click.confirm(f"take table {name} back to generation {generation or 'before the current one'}?", abort=True)
+            click.confirm(f"take table {name} back to {_goal(generation)}?", abort=True)
         job = finished(desk, desk.rollback(name, generation, strict=strict))
     tell(job)
+
+
+def _goal(generation: str | None) -> str:
+    return "the generation before the current one" if generation is None else f"generation {generation}"
 
 
 def _asked(

@@ -32,7 +32,9 @@ def ingest(name: str, source: str, max_rejects: int | None, restart: bool) -> No
 
 def absolute(source: str) -> str:
     """Text for the job that means the same in every folder."""
-    return source if "://" in source or source.startswith("table:") else str(Path(source).absolute())
+    # Nothing at all is no path either, least of all that of the working folder.
+    is_path = source and "://" not in source and not source.startswith("table:")
+    return str(Path(source).absolute()) if is_path else source
 
 
 def absolute_pairs(pairs: tuple[str, ...]) -> tuple[str, ...]:

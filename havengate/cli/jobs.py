@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _STATES = ("queued", "running", "paused", "failed", "cancelled", "done")
 _REJECTS = 1000
+_SILENT_S = 60.0
 
 
 @click.group()
@@ -120,6 +122,8 @@ def _ask(number: int, what: Ask) -> None:
 def job_line(found: Json) -> str:
     """One job in a line."""
     state = found["state"]
+    if found["state"] == "running" and (silent := time.time() - found["heartbeat"]) > _SILENT_S:
+        state += f", no word from it for {duration(silent)}"
     if found["wanted"]:
         state += f", to {found['wanted']} at its next checkpoint"
     cells = [f"job {found['id']}", found["kind"], found["table"], state]

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -14,7 +15,7 @@ from uuid import uuid4
 
 from havengate import errors
 from havengate.cli.files import bring, move
-from havengate.errors import EngineError, HavengateError, RequestError, SourceError
+from havengate.errors import EngineError, HavengateError, RequestError, SourceError, Unauthorized
 from ingest.administration import BACKUPS
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ class RemoteAdministration:
         """The server writes below its own folder only; from there the file is moved."""
         if file.exists():
             raise RequestError(f"{file} is there already; name another file")
+        if not file.parent.is_dir():
+            raise RequestError(f"there is no folder {file.parent}")
         name = f"{table}-{uuid4().hex}.tar"
         made = self._ask("POST", f"{_of(table)}/backup", {"file": name}, None)
         move(self.data_dir / BACKUPS / name, file)
@@ -148,7 +151,14 @@ class RemoteAdministration:
         server = _recorded(self.data_dir)
         if server is None:
             raise EngineError("the server that held the data folder is gone")
-        return _answer(server, method, target, timeout_s=timeout_s, body=body, by=self.by)
+        try:
+            return _answer(server, method, target, timeout_s=timeout_s, body=body, by=self.by)
+        except Unauthorized:
+            # Its next worker may have answered, which has another token.
+            following = _recorded(self.data_dir)
+            if following in (None, server):
+                raise
+            return _answer(following, method, target, timeout_s=timeout_s, body=body, by=self.by)
 
 
 def _rebuild(table: str, rebuild: Rebuild) -> Json:
@@ -189,7 +199,7 @@ def _answer(
             said = json.loads(answer.read())
     except (OSError, HTTPException, ValueError) as error:
         raise EngineError(f"the server at {server.url} does not answer: {error or type(error).__name__}") from error
-    if answer.status >= 400:  # noqa: PLR2004 - HTTP's own number
+    if answer.status >= HTTPStatus.BAD_REQUEST:
         raise _error(said, answer.status)
     return dict(said)
 
@@ -202,4 +212,5 @@ def _error(said: Any, status: int) -> HavengateError:
         return kind(first["message"]) if issubclass(kind, HavengateError) else EngineError(first["message"])
     except (KeyError, IndexError, TypeError, AttributeError):
         message = said.get("message") if isinstance(said, dict) else None
-        return EngineError(f"the server answered {status}: {message or 'nothing more'}")
+        kind = Unauthorized if status == HTTPStatus.UNAUTHORIZED else EngineError
+        return kind(f"the server answered {status}: {message or 'nothing more'}")

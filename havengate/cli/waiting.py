@@ -41,7 +41,9 @@ def tell(job: Json) -> None:
     if job["state"] != "done":
         reason = f": {job['message']}" if job["message"] else ""
         begun = f" after {job['counts']['read']} rows" if job["counts"]["read"] else ""
-        again = "" if job["state"] == "cancelled" else "; the same command goes on where it stopped"
+        # What the message says to do instead is not contradicted.
+        ends = job["state"] == "cancelled" or "--restart" in job["message"]
+        again = "" if ends else "; the same command goes on where it stopped"
         raise JobError(f"job {job['id']} is {job['state']}{begun}{reason}{again}")
     click.echo(printable(job["message"]))
     if left_out := job["report"].get("left_out"):
@@ -111,7 +113,7 @@ class _Screen:
             self._rejects()
         self._rejected = job["counts"]["rejected"]
         self._write = partial(tqdm.write, file=sys.stderr)
-        self._bar = tqdm(total=job["total"], initial=job["done"], unit="rows", desc=job["table"], disable=None)
+        self._bar = tqdm(total=job["total"], initial=job["done"], unit=" rows", desc=job["table"], disable=None)
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Literal
@@ -100,7 +100,7 @@ class JobStore:
         "resume" and "retry" are one: a paused, failed or waiting job is queued and may run now. Raises JobError for a
         job that has ended.
         """
-        with self._database.writing() as file, self._lease(job_id) as lease:
+        with self._database.writing() as file, self._lease(_job(file, job_id).id) as lease:
             job = _job(file, job_id)
             if job.state in ENDED:
                 raise JobError(f"job {job_id} is {job.state}: there is nothing to {what}")
@@ -244,7 +244,10 @@ class JobStore:
 
 
 def _job(file: sqlite3.Connection, job_id: int) -> Job:
-    row = file.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
+    row = None
+    # A number that SQLite cannot hold is no job's either.
+    with suppress(OverflowError):
+        row = file.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
     if row is None:
         raise UnknownJob(f"no job {job_id}")
     return _read(row)

@@ -31,12 +31,13 @@ class Overlap:
     index: str
     by: Literal["rows", "queries"]
     asked: int
-    overlap: float = 1.0
-    shift: float = 0.0
+    overlap: float | None = None
+    shift: float | None = None
     note: str = ""
 
     def __str__(self) -> str:
-        said = self.note or f"overlap@{_BEST} {self.overlap:.2f}, rank shift {self.shift:.2f}"
+        known = self.overlap is not None and self.shift is not None
+        said = f"overlap@{_BEST} {self.overlap:.2f}, rank shift {self.shift:.2f}" if known else self.note
         return f"{self.index:<16} {self.asked:>3} {self.by:<8} {said}"
 
 
@@ -59,7 +60,7 @@ def compare(work: Work) -> list[Overlap]:
 
 def too_unlike(found: Iterable[Overlap], least: float) -> list[str]:
     """What is below the least overlap that is put up with."""
-    return [str(each) for each in found if each.asked and each.overlap < least]
+    return [str(each) for each in found if each.overlap is not None and each.overlap < least]
 
 
 def comparison_lines(report: Mapping[str, object]) -> list[str]:

@@ -24,6 +24,7 @@ from ingest.rebuild.swap import current, drop_old, drop_pictures, swap, tell_his
 from ingest.rebuild.work import Work
 
 if TYPE_CHECKING:
+    from engines.contract import Generation
     from havengate.services import Services
     from ingest.history import ChangeLog
     from ingest.jobs.model import Control, Job
@@ -50,13 +51,13 @@ def run_rebuild(services: Services, changes: ChangeLog, control: Control) -> str
 def abandon_rebuild(services: Services, _changes: ChangeLog, job: Job) -> None:
     """Drops what a cancelled job has built."""
     with closing(RebuildRecord(services.settings.data_dir)) as record:
-        generation = job.checkpoint.get("generation")
         # The table may have been dropped meanwhile, the generation may be the current one.
         with suppress(RequestError):
-            if isinstance(generation, str) and current(services.engine, job.table) != generation:
-                record.not_swapped(job.id)
-                services.engine.drop_generation(job.table, generation)
-                drop_pictures(services.engine, services.tables.blobs, job.table)
+            for each in services.engine.generations(job.table):
+                if each.building and _is_of(job, each):
+                    record.not_swapped(job.id)
+                    services.engine.drop_generation(job.table, each.name)
+                    drop_pictures(services.engine, services.tables.blobs, job.table)
         record.forget(job.id)
     forget_request(services.settings.data_dir, job)
 
@@ -99,10 +100,9 @@ def _begun(services: Services, control: Control, record: RebuildRecord) -> Work 
     decision.require()
     if decision.nothing and not wanted.source and not job.params.get("force"):
         return None
-    for each in services.engine.generations(job.table):
-        if each.building:
-            # Of a job that died before it could say so: others that build are not begun beside this one.
-            services.engine.drop_generation(job.table, each.name)
+    _clear(services, job)
+    # Who dies before the next save finds its generation by this.
+    control.save({"begins": True})
     record.forget(job.id)
     former = decision.former.generation or current(services.engine, job.table)
     mark = services.engine.mark(at(job.table, former))
@@ -110,6 +110,22 @@ def _begun(services: Services, control: Control, record: RebuildRecord) -> Work 
     checkpoint = {"former": former, "generation": generation, "mark": mark}
     control.save(checkpoint, done=0, counts=Counts())
     return Work(services, control, record, former, generation)
+
+
+def _clear(services: Services, job: Job) -> None:
+    """Drops what an earlier attempt has built. Raises JobError for what others build: a gateway with other jobs."""
+    for each in services.engine.generations(job.table):
+        if each.building and not _is_of(job, each) and not job.params.get("force"):
+            raise JobError(
+                f"generation {each.name} of table {job.table!r} is being built by somebody else; --force drops it "
+                "where nobody does any more"
+            )
+        if each.building:
+            services.engine.drop_generation(job.table, each.name)
+
+
+def _is_of(job: Job, generation: Generation) -> bool:
+    return bool(job.checkpoint.get("begins")) or job.checkpoint.get("generation") == generation.name
 
 
 def _build(work: Work) -> None:
@@ -136,12 +152,15 @@ def _build(work: Work) -> None:
 def _swap(work: Work) -> None:
     # Comparing took its time, and writers wait for what is left now.
     work.catch_up()
+    swap(work, same_rows=not work.job.params.get("source"), settle=lambda: _settle(work))
+
+
+def _settle(work: Work) -> None:
+    """Somebody may have changed other settings meanwhile."""
     live, pairs = work.engine.table(work.source).settings, work.job.params.get("settings")
     settings = live.with_pairs(tuple(map(str, pairs)) if isinstance(pairs, list) else ())
-    if settings != work.converter.target.settings:
-        # Somebody has changed others meanwhile.
+    if settings != work.engine.table(work.target).settings:
         work.engine.set_settings(work.target, settings)
-    swap(work, same_rows=not work.job.params.get("source"))
 
 
 def _finish(work: Work, changes: ChangeLog) -> str:

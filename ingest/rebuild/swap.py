@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from engines.contract import RowsQuery, at
@@ -38,11 +38,12 @@ def previous(engine: Engine, table: str) -> str:
     return older[-1]
 
 
-def swap(work: Work, *, same_rows: bool) -> None:
+def swap(work: Work, *, same_rows: bool, settle: Callable[[], None] = lambda: None) -> None:
     """The generation that was filled becomes the table's; whoever is killed on the way finds the former one in use.
 
-    ``same_rows``: both are to have as many. Raises JobError where they have not, where too many rows lack something,
-    or where another generation took the table's place meanwhile; nothing has changed then.
+    ``same_rows``: both are to have as many. ``settle`` is done while nobody writes. Raises JobError where they have
+    not, where too many rows lack something, or where another generation took the table's place meanwhile; nothing has
+    changed then.
     """
     work.control.save(phase="swap", done=0, total=1)
 
@@ -53,6 +54,7 @@ def swap(work: Work, *, same_rows: bool) -> None:
             )
         work.replay_rest()
         work.require_whole()
+        settle()
         rows = [work.engine.stats(address).rows for address in (work.source, work.target)]
         if same_rows and rows[0] != rows[1]:
             raise JobError(f"{work.target} has {rows[1]} rows and {work.source} {rows[0]}: nothing has changed")

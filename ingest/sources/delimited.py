@@ -64,6 +64,7 @@ class CsvSource:
                 _header(self._path, lines)
             for line, cells in _records(lines):
                 yield self._record(line, cells), {**same, "offset": file.tell(), "line": lines.number}
+        check_identity(self._path, same)
 
     def _record(self, line: int, cells: list[str] | str) -> Record:
         place = f"{self._path}:{line}"

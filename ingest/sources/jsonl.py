@@ -55,6 +55,7 @@ class JsonlSource:
             file.seek(offset)
             for record, place in json_records(file, self.name, self._pictures, max_line=self._max_line, after=number):
                 yield record, {**same, **place}
+        check_identity(self._path, same)
 
 
 def json_records(

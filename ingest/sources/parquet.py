@@ -59,6 +59,7 @@ class ParquetSource:
         with _opened(self._path) as file:
             for number, row in self._rows_after(file, done):
                 yield self._record(number, row), {**same, "row": number}
+        check_identity(self._path, same)
 
     def _rows_after(self, file: Any, done: int) -> Iterator[tuple[int, Mapping[str, object]]]:
         """Rows with their numbers from 1 on; row groups that are done are not read."""

@@ -84,6 +84,16 @@ def test_a_job_is_shown_in_words_and_as_json(store):
     ]
 
 
+def test_a_job_whose_process_was_killed_is_not_told_to_run_as_if_it_did(data_dir, store):
+    earlier = JobStore(data_dir, now=lambda: time.time() - 7300)
+    for job in (store.add("ingest", "t", {}, "a"), store.add("ingest", "u", {}, "a")):
+        (earlier if job.table == "t" else store).save(job.id, {"state": "running"})
+    earlier.close()
+    alive, killed = run("job", "list").splitlines()
+    assert alive == "job 2  ingest  u  running  0"
+    assert killed == "job 1  ingest  t  running, no word from it for 2 h 01 min  0"
+
+
 def test_all_rejects_are_shown_however_many(store):
     job = store.add("ingest", "t", {}, "a")
     store.save(job.id, {}, rejects=[(f"line {number}", None, "bad") for number in range(2500)])

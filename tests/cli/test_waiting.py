@@ -127,14 +127,15 @@ def test_rejects_are_exit_code_1():
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "message", "said"),
     [
-        ("failed", "job 3 is failed after 2 rows: no colour; the same command goes on where it stopped"),
-        ("paused", "job 3 is paused after 2 rows: no colour; the same command goes on where it stopped"),
-        ("cancelled", "job 3 is cancelled after 2 rows: no colour"),
+        ("failed", "no colour", "job 3 is failed after 2 rows: no colour; the same command goes on where it stopped"),
+        ("paused", "no colour", "job 3 is paused after 2 rows: no colour; the same command goes on where it stopped"),
+        ("cancelled", "no colour", "job 3 is cancelled after 2 rows: no colour"),
+        ("failed", "changed: use --restart", "job 3 is failed after 2 rows: changed: use --restart"),
     ],
 )
-def test_what_is_not_done_is_an_error(state, said):
+def test_what_is_not_done_is_an_error(state, message, said):
     with pytest.raises(JobError) as refused:
-        tell({**JOB, "state": state, "message": "no colour"})
+        tell({**JOB, "state": state, "message": message})
     assert refused.value.message == said

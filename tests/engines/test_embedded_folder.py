@@ -20,6 +20,7 @@ from engines.embedded.engine import EmbeddedEngine
 from engines.embedded.lock import FolderLock
 from engines.embedded.store import RowStore
 from havengate.errors import DataFolderBusy, EngineError, UnknownTable
+from schemas.settings import TableSettings
 
 HOLDER = """
 import sys, time
@@ -73,6 +74,15 @@ def test_a_running_server_is_named_before_the_process_that_holds_the_lock(tmp_pa
     with pytest.raises(DataFolderBusy, match=rf"http://127.0.0.1:1, pid {os.getppid()}"):
         FolderLock(tmp_path)
     lock.release()
+
+
+def test_a_schema_may_hold_keys_and_is_for_its_owner_alone(tmp_path):
+    engine = EmbeddedEngine.open(tmp_path)
+    engine.create_table(make_spec())
+    engine.set_settings("t", TableSettings(strict=True))
+    engine.close()
+    (kept,) = tmp_path.rglob("table.json")
+    assert kept.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

@@ -333,6 +333,11 @@ def test_a_file_of_something_else_is_told_so(embedded, blobs, whole, data):
     refused(embedded, blobs, whole, "is no backup of a table|cut off")
 
 
+@pytest.mark.usefixtures("whole")
+def test_what_is_no_file_is_not_read(embedded, blobs):
+    assert "not a file" in refused(embedded, blobs, Path(os.devnull))
+
+
 def test_members_of_others_are_refused_and_nothing_is_written_by_their_names(embedded, blobs, whole, tmp_path):
     good = members(whole)
     before = sorted(tmp_path.rglob("*"))
@@ -383,6 +388,8 @@ def with_data(kind, text):
     [
         with_data("rows", b"{}\n"),
         with_data("rows", b"no json\n"),
+        with_data("rows", b"[" * 200_000 + b"\n"),
+        with_data("backup.json", b"[" * 200_000),
         with_data("rows", b'{"pk": "1", "fields": {"id": 1}, "vectors": {"vector": "AAA"}, "sources": {}}\n'),
         with_data("rows", b'{"pk": "1", "fields": {"id": 1}, "vectors": [], "sources": {}}\n'),
         with_data("rows", b'{"pk": "1", "fields": {"id": 1}, "vectors": {}, "sources": {}}\n'),
@@ -390,6 +397,7 @@ def with_data(kind, text):
         with_data("blobs", b"%s 999999999999\nabc\n" % (b"0" * 64)),
         with_data("blobs", b"%s 3\nabc\n" % (b"0" * 64)),
         lambda parts, manifest: (parts, {**manifest, "rows": 8}),
+        lambda parts, manifest: (parts, {**manifest, "rows": "many"}),
     ],
 )
 def test_content_that_does_not_fit_leaves_nothing(embedded, blobs, whole, change):
@@ -434,6 +442,23 @@ def killed(what, data_dir, file, step):
         timeout=60,
     )
     return done.returncode == -signal.SIGKILL
+
+
+def test_a_restore_that_another_one_overtakes_leaves_it_its_pictures(embedded, blobs, whole, monkeypatch):
+    find = embedded.table_names
+
+    def overtaken():
+        names = find()
+        monkeypatch.undo()
+        restore(embedded, blobs, whole, "other")
+        return names
+
+    monkeypatch.setattr(embedded, "table_names", overtaken)
+    with pytest.raises(TableExists):
+        restore(embedded, blobs, whole, "other")
+    backup(embedded, blobs, "other", whole.with_name("again.tar"))
+    again = restore(embedded, blobs, whole.with_name("again.tar"), "third")
+    assert again.blobs > 0
 
 
 def test_a_restore_that_is_killed_leaves_what_the_next_one_clears(tmp_path, file, blobs):

@@ -38,6 +38,14 @@ def test_looking_leaves_no_trace(store, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_job_that_there_is_not_cannot_be_asked(store, tmp_path):
+    add(store)
+    for number in (7, 1 << 63):
+        with pytest.raises(JobError, match=f"no job {number}"):
+            store.ask(number, "pause")
+        assert not [*tmp_path.rglob(f"{number}.lock")]
+
+
 def test_jobs_come_newest_first_by_table_and_state(store):
     first, second, third = add(store), add(store, "u"), add(store)
     store.ask(third.id, "pause")

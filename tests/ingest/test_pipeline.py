@@ -110,6 +110,8 @@ def test_too_many_rejects_stop_it_for_good(ingest, services):
     assert (failed.state, failed.message) == ("failed", "2 rows rejected, the most is 1")
     assert counts == (32, 30, 2)
     assert len(keys(services)) == 30
+    again, counts = ingest(ListSource(rows), max_rejects=1)
+    assert (again.state, counts) == ("failed", (32, 30, 2))
     done, counts = ingest(ListSource(rows), max_rejects=2)
     assert (done.state, counts) == ("done", (48, 46, 2))
 

@@ -65,12 +65,13 @@ def test_settings_alone_are_a_difference(place):
     assert place.services.engine.table("photos").settings.text == "plain"
 
 
-def test_settings_that_are_changed_meanwhile_stay(place):
+@pytest.mark.parametrize("phase", ["copy", "swap"])
+def test_settings_that_are_changed_meanwhile_stay(place, phase):
     def change(_):
         settings = place.services.engine.table("photos").settings
         place.services.engine.set_settings("photos", settings.with_pairs(("strict=true",)))
 
-    place.show = once_at(change, "copy")
+    place.show = once_at(change, phase)
     place.rebuild(settings=("text=plain",))
     settings = place.services.engine.table("photos").settings
     assert (settings.text, settings.strict) == ("plain", True)
@@ -216,8 +217,33 @@ def test_a_generation_that_nobody_builds_any_more_is_dropped(place):
     spec = place.services.engine.table("photos")
     left = place.services.engine.build_generation("photos", spec)
     place.services.engine.upsert(at("photos", left), [Row("77", {"id": 77})])
+    job = place.rebuild(settings=("text=plain",))
+    assert job.state == "failed"
+    assert job.message.startswith(f"generation {left} of table 'photos' is being built by somebody else")
+    place.store.ask(job.id, "cancel")
+    place.run(job)
+    assert place.generations()[1][:2] == (left, 1)
     assert place.rebuild(force=True).state == "done"
     assert place.content().keys() == {"1", "2", "3"}
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_rebuild_that_died_behind_its_first_step_drops_what_it_began(place, monkeypatch, cancelled):
+    build = type(place.services.engine).build_generation
+
+    def and_die(*args):
+        build(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(place.services.engine), "build_generation", and_die)
+    with pytest.raises(KeyboardInterrupt):
+        place.rebuild(settings=("text=plain",))
+    monkeypatch.undo()
+    if cancelled:
+        place.run(place.store.ask(1, "cancel"))
+        assert place.generations() == [("g1", 3, True)]
+    assert place.rebuild(settings=("text=plain",)).state == "done"
+    assert place.generations() == [("g1", 3, False), ("g2", 3, True)]
 
 
 @pytest.mark.parametrize(("keep", "left"), [(0, ["g4"]), (1, ["g3", "g4"]), (2, ["g2", "g3", "g4"])])

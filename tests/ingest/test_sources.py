@@ -1,6 +1,7 @@
 """What every source keeps: the same records in the same order, from any checkpoint on."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -89,6 +90,16 @@ def test_a_file_that_changed_is_not_gone_on_with(tmp_path, kind):
         path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(SourceChanged, match="is not what it was"):
         records(opened(path), first.after)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "packed", "delimited", "parquet"])
+def test_a_file_that_changes_while_it_is_read_is_not_all_in(tmp_path, kind):
+    path = getattr(samples, kind)(tmp_path)
+    batches = opened(path).batches(None, 5)
+    next(batches)
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(SourceChanged, match="is not what it was"):
+        list(batches)
 
 
 _SNIPPETS = (
