@@ -155,7 +155,7 @@ def test_ingest_of_a_folder_reports_what_is_bad(data_dir, schema_file, tmp_path)
         assert "broken.jpg" in done.stderr
     assert run_cli(data_dir, "table", "list").stdout.startswith("t\t3 rows")
     found = run_cli(data_dir, "search", "--table", "t", "--image", str(folder / "a.png"), "--json").stdout
-    assert json.loads(found.splitlines()[0])["score"] == 0
+    assert json.loads(found.splitlines()[0])["score"] == pytest.approx(0, abs=1e-9)
 
 
 def test_ingest_of_jsonl_names_the_line(data_dir, schema_file, tmp_path):
