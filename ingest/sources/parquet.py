@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_ROWS = 1 << 14
+_BUFFER = 1 << 20
 
 
 class ParquetSource:
@@ -126,7 +127,9 @@ def _opened(path: Path) -> Iterator[Any]:
     except ModuleNotFoundError as error:
         raise SettingsError(f"Parquet files need {error.name}: pip install 'havengate[parquet]'") from error
     try:
-        with reading(path), parquet.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
+        # Without a buffer the whole of a row group's column is read at once.
+        options = {"pre_buffer": False, "buffer_size": _BUFFER, "page_checksum_verification": True}
+        with reading(path), parquet.ParquetFile(path, **options) as file:
             yield file
     except (pa.ArrowException, ValueError, MemoryError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
