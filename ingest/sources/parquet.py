@@ -85,12 +85,12 @@ class ParquetSource:
 
     def _record(self, number: int, row: Mapping[str, object]) -> Record:
         place = f"{self._path}:{number}"
+        given = {name: value for name, value in row.items() if value is not None}
         try:
-            given = {name: value for name, value in row.items() if value is not None}
             fields = {name: field_value(self._schema, name, value) for name, value in given.items()}
             return Record(place, self._pictures.fill(fields))
         except HavengateError as error:
-            return Record(place, None, error.message)
+            return Record(place, None, error.message, self._pictures.key(given))
 
 
 def _plain_times(batch: pa.RecordBatch) -> pa.RecordBatch:

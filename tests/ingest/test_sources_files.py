@@ -153,6 +153,15 @@ class TestCsv:
         assert [record.place[-2:] for record in records(opened(tmp_path / "rows.csv"))] == [":3", ":6"]
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_a_row_whose_picture_is_missing_is_told_with_its_key(tmp_path, kind):
+    path = tmp_path / f"rows.{kind}"
+    frame = pl.DataFrame({"id": ["7"], PICTURE: ["none.png"]})
+    {"jsonl": frame.write_ndjson, "csv": frame.write_csv, "parquet": frame.write_parquet}[kind](path)
+    (found,) = records(opened(path))
+    assert (found.fields, found.key) == (None, "7")
+
+
 class TestParquet:
     def test_values_of_all_types(self, tmp_path, small):
         frame = pl.DataFrame(
