@@ -98,7 +98,7 @@ class _Ready:
 
     batch: Batch
     positions: list[int]
-    unread: list[tuple[int, None, str]]
+    unread: list[tuple[int, str | None, str]]
     prepared: Prepared
 
     def place(self, draft: Draft) -> str:
@@ -120,7 +120,7 @@ class _Target:
     def prepared(self, batch: Batch) -> _Ready:
         """Any thread."""
         positions = [n for n, record in enumerate(batch.records) if record.fields is not None]
-        unread = [(n, None, record.error) for n, record in enumerate(batch.records) if record.fields is None]
+        unread = [(n, record.key, record.error) for n, record in enumerate(batch.records) if record.fields is None]
         commands = [Command("add", record.fields) for record in batch.records if record.fields is not None]
         return _Ready(batch, positions, unread, self._settled(commands))
 

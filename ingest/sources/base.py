@@ -23,12 +23,14 @@ def noted(after: Checkpoint, name: str) -> str:
 class Record:
     """One row to be, with fields as a client would push them, or why it is none.
 
-    ``place`` is for people: ``FILE:LINE``, an object's URL, ``PROJECT.TABLE/PARTITION:ROW``.
+    ``place`` is for people: ``FILE:LINE``, an object's URL, ``PROJECT.TABLE/PARTITION:ROW``. So is ``key`` of one that
+    is no row, where it is known.
     """
 
     place: str
     fields: Mapping[str, object] | None
     error: str = ""
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

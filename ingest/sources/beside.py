@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 from havengate.blobs import ObjectReader
 from havengate.errors import DocumentError
 from schemas.table import TableSchema
 
 _LOOKED_AT = 1024
+_SHOWN = 100
 
 
 class PicturesBeside:
@@ -17,6 +19,7 @@ class PicturesBeside:
     def __init__(self, reader: ObjectReader, schema: TableSchema, max_bytes: int) -> None:
         self._reader = reader
         self._names = schema.base64_fields
+        self._key = schema.primary_key
         self._max_bytes = max_bytes
 
     def fill(self, fields: dict[str, object]) -> dict[str, object]:
@@ -27,6 +30,10 @@ class PicturesBeside:
             if isinstance(value, str) and "." in value[:_LOOKED_AT]:
                 fields = fields | {name: base64_picture(self._reader, value, self._max_bytes)}
         return fields
+
+    def key(self, fields: Mapping[str, object]) -> str | None:
+        """The key of a row whose picture is no good."""
+        return None if self._key not in fields else str(fields[self._key])[:_SHOWN]
 
 
 def base64_picture(reader: ObjectReader, path: str, max_bytes: int) -> str:

@@ -72,12 +72,12 @@ class CsvSource:
             return Record(place, None, cells)
         if len(cells) != len(self._columns):
             return Record(place, None, f"{len(cells)} cells, the header has {len(self._columns)}")
+        given = {name: cell for name, cell in zip(self._columns, cells, strict=True) if cell}
         try:
-            given = {name: cell for name, cell in zip(self._columns, cells, strict=True) if cell}
             fields = {name: field_value(self._schema, name, cell) for name, cell in given.items()}
             return Record(place, self._pictures.fill(fields))
         except HavengateError as error:
-            return Record(place, None, error.message)
+            return Record(place, None, error.message, self._pictures.key(given))
 
 
 class _Lines:

@@ -64,11 +64,12 @@ def json_records(
     """A record for each line behind the file's position, the line ``after``, with the position behind it."""
     for number, line in _lines(file, max_line, after):
         place: dict[str, object] = {"offset": file.tell(), "line": number}
+        fields: dict[str, object] = {}
         try:
             fields = _fields(line, max_line)
             yield Record(f"{name}:{number}", pictures.fill(fields)), place
         except (DocumentError, PictureError) as error:
-            yield Record(f"{name}:{number}", None, error.message), place
+            yield Record(f"{name}:{number}", None, error.message, pictures.key(fields)), place
 
 
 def _fields(line: bytes | None, max_line: int) -> dict[str, object]:

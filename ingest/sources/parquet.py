@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_ROWS = 1 << 14
+_BUFFER = 1 << 20
 
 
 class ParquetSource:
@@ -84,12 +85,12 @@ class ParquetSource:
 
     def _record(self, number: int, row: Mapping[str, object]) -> Record:
         place = f"{self._path}:{number}"
+        given = {name: value for name, value in row.items() if value is not None}
         try:
-            given = {name: value for name, value in row.items() if value is not None}
             fields = {name: field_value(self._schema, name, value) for name, value in given.items()}
             return Record(place, self._pictures.fill(fields))
         except HavengateError as error:
-            return Record(place, None, error.message)
+            return Record(place, None, error.message, self._pictures.key(given))
 
 
 def _plain_times(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -126,7 +127,9 @@ def _opened(path: Path) -> Iterator[Any]:
     except ModuleNotFoundError as error:
         raise SettingsError(f"Parquet files need {error.name}: pip install 'havengate[parquet]'") from error
     try:
-        with reading(path), parquet.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
+        # Without a buffer the whole of a row group's column is read at once.
+        options = {"pre_buffer": False, "buffer_size": _BUFFER, "page_checksum_verification": True}
+        with reading(path), parquet.ParquetFile(path, **options) as file:
             yield file
     except (pa.ArrowException, ValueError, MemoryError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__

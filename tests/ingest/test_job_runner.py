@@ -132,7 +132,8 @@ def test_one_that_takes_its_process_with_it_fails_in_the_end(services, changes, 
     assert run(job, kinds).state == "done"
 
 
-def test_deaths_on_the_way_are_none_at_one_place(services, changes, store, job):
+@pytest.mark.usefixtures("job")
+def test_deaths_on_the_way_are_none_at_one_place(services, changes, store):
     for number in range(2 * services.settings.jobs.attempts):
         died, lease = store.claim(counting())
         JobControl(store, died, quiet, threading.Event()).save({"number": number % 3})

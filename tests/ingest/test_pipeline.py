@@ -98,6 +98,11 @@ def test_bad_rows_are_rejected_with_place_key_and_reason(ingest, services, rejec
     assert services.engine.fetch("photos", ["5"])["5"].fields["title"] == "t5"
 
 
+def test_a_record_that_is_no_row_is_rejected_with_the_key_that_it_has(ingest, rejected):
+    ingest(ListSource([Record("line 1", None, "no such picture", "7")]))
+    assert rejected() == [("line 1", "7", "no such picture")]
+
+
 def test_a_key_whose_first_row_was_bad_is_no_duplicate(ingest, rejected):
     _, counts = ingest(ListSource([record(1, price="dear"), *photos(1, 3)]))
     assert counts == (3, 2, 1)

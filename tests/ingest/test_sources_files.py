@@ -6,6 +6,7 @@ import gzip
 import json
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from colour_model import picture
 from pyarrow import parquet
@@ -14,6 +15,7 @@ from source_samples import opened, read, records, table
 from havengate.errors import DocumentError, RequestError, SourceError
 from havengate.settings import LimitSettings, Settings
 from havengate.values import coerce, coerce_vector
+from ingest.sources import parquet as parquet_source
 
 RED = picture("red")
 PICTURE = "vector_source_image"
@@ -151,6 +153,15 @@ class TestCsv:
         assert [record.place[-2:] for record in records(opened(tmp_path / "rows.csv"))] == [":3", ":6"]
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_a_row_whose_picture_is_missing_is_told_with_its_key(tmp_path, kind):
+    path = tmp_path / f"rows.{kind}"
+    frame = pl.DataFrame({"id": ["7"], PICTURE: ["none.png"]})
+    {"jsonl": frame.write_ndjson, "csv": frame.write_csv, "parquet": frame.write_parquet}[kind](path)
+    (found,) = records(opened(path))
+    assert (found.fields, found.key) == (None, "7")
+
+
 class TestParquet:
     def test_values_of_all_types(self, tmp_path, small):
         frame = pl.DataFrame(
@@ -207,6 +218,20 @@ class TestParquet:
         path.write_bytes(data)
         with pytest.raises(SourceError, match="could not verify page integrity"):
             records(source)
+
+    def test_memory_holds_a_part_of_a_row_group(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(parquet_source, "MAX_TEXT", 1 << 20)
+        path = tmp_path / "rows.parquet"
+        rows = [{"id": str(number), "title": f"{number:065536}"} for number in range(256)]
+        table = pa.Table.from_pylist(rows)
+        parquet.write_table(table, path, compression="none", use_dictionary=False, write_batch_size=1)
+        size = path.stat().st_size
+        del rows, table
+        before = pa.total_allocated_bytes()
+        batches = opened(path).batches(None, 1)
+        next(batches)
+        assert pa.total_allocated_bytes() - before < size / 4
+        batches.close()
 
     def test_a_name_with_wildcards_is_that_file(self, tmp_path):
         pl.DataFrame({"id": [1]}).write_parquet(tmp_path / "rows.parquet")
