@@ -15,12 +15,13 @@ from schemas.vendor import masked
 if TYPE_CHECKING:
     from engines.contract import Engine
     from havengate.blobs import BlobStore
-    from ingest.history import ChangeLog
+    from ingest.history import ChangeLog, What
     from ingest.rebuild.work import Work
 
 _KEYS_PER_QUERY = 500
 _TRIES = 45
 _PAUSE_S = 2.0
+_ENTRIES = 10_000
 
 
 def current(engine: Engine, table: str) -> str:
@@ -74,21 +75,29 @@ def swap(work: Work, *, same_rows: bool, settle: Callable[[], None] = lambda: No
 
 
 def tell_history(work: Work, changes: ChangeLog) -> None:
-    """What the swap has changed about the table."""
-    old, new, by = work.converter.former, work.converter.target, work.job.by
+    """What the swap has changed about the table; each once, also by who was killed on the way."""
+    had = changes.entries(table=work.table, since=work.job.created, limit=_ENTRIES)
+
+    def add(what: What, detail: dict[str, object]) -> None:
+        # A schema itself is in no entry.
+        told = {name: value for name, value in detail.items() if name != "schema"}
+        if not any(each.what == what and each.detail == told for each in had):
+            changes.add(what, work.table, work.job.by, detail=detail)
+
+    old, new = work.converter.former, work.converter.target
     detail: dict[str, object] = {
         "changes": [f"generation {work.former} becomes {work.generation}"],
         "from": work.former,
         "to": work.generation,
         "by job": work.job.id,
     }
-    changes.add("swap", work.table, by, detail=detail)
+    add("swap", detail)
     if old.vendor_schema != new.vendor_schema:
         detail = {"schema": masked(dict(new.vendor_schema)), "generation": work.generation}
-        changes.add("schema", work.table, by, detail=detail)
+        add("schema", detail)
     if old.settings.source != new.settings.source:
         says = f"source: {old.settings.source!r} becomes {new.settings.source!r}"
-        changes.add("source", work.table, by, detail={"changes": [says]})
+        add("source", {"changes": [says]})
 
 
 def drop_old(work: Work) -> list[str]:

@@ -66,6 +66,14 @@ def test_what_was_written_in_the_generations_between_comes_along(place):
     assert content["3"][0]["title"] == "round 3"
 
 
+def test_what_was_written_before_a_generation_was_used_again_comes_along(place):
+    place.rebuild(force=True)
+    place.push(colour_row(4, "white"))
+    place.rebuild(force=True)
+    assert [place.rollback().state, place.rollback().state] == ["done", "done"]
+    assert place.generations()[0] == ("g1", 4, True)
+
+
 def test_where_a_generation_between_is_gone_every_row_is_brought_over(place):
     for number in (1, 2):
         place.rebuild(force=True)
