@@ -22,8 +22,7 @@ def write_rejects(store: JobStore, data_dir: Path, job: int) -> None:
     """Writes ``place``, ``key`` and ``reason`` of every one so far, all or nothing. Raises OSError, EngineError."""
     path = data_dir / rejects_file(job)
     fresh = path.with_suffix(".new")
-    # Names that are not UTF-8 stand as JSON writes half of a pair.
-    with open(fresh, "w", encoding="utf-8", errors="backslashreplace", opener=_for_the_owner) as out:
+    with open(fresh, "w", encoding="utf-8", opener=_for_the_owner) as out:
         after = 0
         while page := store.rejects(job, after, _PAGE):
             for each in page:
