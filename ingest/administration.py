@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ingest.jobs.rejects_file import rejects_file
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -134,5 +136,6 @@ def open_job_desk(settings: Settings, by: str) -> JobDesk:
 
 
 def job_json(job: Job) -> Json:
-    """Without its checkpoint, which is nobody else's business."""
-    return {name: value for name, value in asdict(job).items() if name != "checkpoint"}
+    """Without its checkpoint, which is nobody else's business; ``rejects_file`` is a path in the data folder."""
+    shown = {name: value for name, value in asdict(job).items() if name != "checkpoint"}
+    return shown | {"rejects_file": str(rejects_file(job.id)) if job.counts.rejected else None}

@@ -155,6 +155,7 @@ def _shown(found: Json) -> list[tuple[str, str]]:
         ("attempts", str(found["attempts"]) if found["attempts"] > 1 else ""),
         ("waits", f"until {moment(found['not_before'])}" if found["not_before"] and found["state"] == "queued" else ""),
         ("phase", how_far(found)),
+        ("rejects", found["rejects_file"] or ""),
         ("message", found["message"]),
         ("given", json.dumps(found["params"], ensure_ascii=False) if found["params"] else ""),
         ("report", json.dumps(found["report"], ensure_ascii=False) if found["report"] else ""),

@@ -49,6 +49,9 @@ def tell(job: Json) -> None:
     if left_out := job["report"].get("left_out"):
         click.echo(f"{left_out} other files left out (no picture's suffix)", err=True)
     if job["counts"]["rejected"]:
+        click.echo(
+            f"rejected rows: {job['rejects_file']} in the data folder, or `havengate job show {job['id']}`", err=True
+        )
         raise click.exceptions.Exit(1)
 
 

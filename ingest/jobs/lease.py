@@ -11,6 +11,8 @@ import socket
 from pathlib import Path
 from typing import IO
 
+from ingest.jobs.rejects_file import rejects_file
+
 _FOLDER = "jobs"
 
 
@@ -42,8 +44,9 @@ class Lease:
 
 
 def forget(data_dir: Path, job: int) -> None:
-    """Removes the lock's file of a job that nobody will run again."""
-    _path(data_dir, job).unlink(missing_ok=True)
+    """Removes the files of a job that nobody will run again: its lock's, and its rejects'."""
+    for path in (_path(data_dir, job), data_dir / rejects_file(job)):
+        path.unlink(missing_ok=True)
 
 
 def owner() -> str:

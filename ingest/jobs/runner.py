@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from havengate.errors import HavengateError, JobError, is_passing
+from havengate.errors import EngineError, HavengateError, JobError, is_passing
 from ingest.jobs.control import JobControl, Show, Stopped, quiet
 from ingest.jobs.model import Cancelled, Job, Kind, Paused, State
+from ingest.jobs.rejects_file import write_rejects
 
 if TYPE_CHECKING:
     from havengate.services import Services
@@ -76,6 +77,7 @@ class Runner:
         told = _Told(self._changes, show)
         try:
             job = self._attempt(job, told, stop or Stop(threading.Event()))
+            self._write_rejects(job)
             told.end(job)
             return job
         finally:
@@ -101,6 +103,15 @@ class Runner:
         except Exception as error:  # noqa: BLE001 -- whatever a kind does wrong, its worker goes on
             _LOG.exception("job %d (%s of %s)", job.id, job.kind, job.table)
             return self._store.finish(job.id, "failed", f"unexpected {type(error).__name__}: {error}")
+
+    def _write_rejects(self, job: Job) -> None:
+        if not job.counts.rejected:
+            return
+        try:
+            write_rejects(self._store, self._services.settings.data_dir, job.id)
+        except (OSError, EngineError) as error:
+            # They are in the job table, too.
+            _LOG.warning("job %d: its rejected rows have no file: %s", job.id, error)
 
     def _require_not_deadly(self, job: Job) -> None:
         if job.tries >= self._services.settings.jobs.attempts:

@@ -22,6 +22,7 @@ JOB = {
     "total": 2,
     "counts": {"read": 2, "written": 2, "deleted": 0, "rejected": 0},
     "report": {},
+    "rejects_file": None,
 }
 
 
