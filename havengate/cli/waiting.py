@@ -50,7 +50,8 @@ def tell(job: Json) -> None:
         click.echo(f"{left_out} other files left out (no picture's suffix)", err=True)
     if job["counts"]["rejected"]:
         click.echo(
-            f"rejected rows: {job['rejects_file']} in the data folder, or `havengate job show {job['id']}`", err=True
+            f"places, keys and reasons: {job['rejects_file']} in the data folder, or `havengate job show {job['id']}`",
+            err=True,
         )
         raise click.exceptions.Exit(1)
 

@@ -40,7 +40,7 @@ def test_ingest_survives_odd_names_and_counts_other_files(tmp_path):
     assert r"\x1b[31m\udcff.png: the file's name is not UTF-8" in done.stderr
     assert "a link that leads out of the picture folder" in done.stderr
     assert "1 other files left out" in done.stderr
-    assert "rejected rows: jobs/1.rejects.jsonl in the data folder" in done.stderr
+    assert "reasons: jobs/1.rejects.jsonl in the data folder" in done.stderr
     file = data_dir / "jobs" / "1.rejects.jsonl"
     assert file.stat().st_mode & 0o777 == 0o600
     rejects = [json.loads(line) for line in file.read_text().splitlines()]
