@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+
+@cache
+def core() -> ov.Core:
+    """The process's only one, which is never let go.
+
+    Its CPU plugin gives the thread that loads it a stack for signals, and takes that away with the last model, in
+    whatever thread: the next signal would then kill the process.
+    """
+    return ov.Core()
 
 
 def infer_request(graph: ov.Model | Path, threads: int, precision: str = "f32") -> ov.InferRequest:
@@ -53,4 +64,4 @@ def _compiled(graph: ov.Model | Path, threads: int, precision: str, lanes: int) 
         # Pinned threads of two processes would share one core while others are idle.
         "ENABLE_CPU_PINNING": False,
     }
-    return ov.Core().compile_model(graph, "CPU", config)
+    return core().compile_model(graph, "CPU", config)

@@ -17,7 +17,7 @@ import openvino as ov
 from PIL.Image import Resampling
 
 from embedding.crop.square import Box
-from embedding.openvino_cpu import infer_request
+from embedding.openvino_cpu import core, infer_request
 from havengate.errors import ModelError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Detector:
 
     def __init__(self, file: Path, threads: int) -> None:
         try:
-            model = ov.Core().read_model(file)
+            model = core().read_model(file)
             self._request = infer_request(model, threads)
         except RuntimeError as error:
             raise ModelError(f"{_SETTING}: {file} cannot be read: {str(error).strip().splitlines()[-1]}") from error
