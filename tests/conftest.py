@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 
 import pytest
 from colour_model import ColourModel
@@ -13,6 +14,11 @@ from havengate.services import wire
 from havengate.settings import Settings
 from schemas.settings import TableSettings
 from schemas.templates import template
+
+
+def pytest_configure():
+    """Who runs the tests in the background may ignore Ctrl-C, and whatever they start would, too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
