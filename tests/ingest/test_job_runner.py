@@ -215,7 +215,7 @@ def test_rejects_come_with_their_checkpoint(run, job, store):
 
 
 def test_in_the_foreground_a_pause_is_waited_for_and_a_signal_pauses(run, job, now, store):
-    waits = []
+    waits, before = [], signal.getsignal(signal.SIGTERM)
 
     def wait(waiting, seconds):
         waits.append((waiting.message, pytest.approx(seconds)))
@@ -227,7 +227,7 @@ def test_in_the_foreground_a_pause_is_waited_for_and_a_signal_pauses(run, job, n
     signalled = lambda each: (each.state, each.done) == ("running", 1) and os.kill(os.getpid(), signal.SIGTERM)  # noqa: E731
     paused = run_in_foreground(lambda stop: run(again, counting(), stop=stop, show=signalled), wait, lambda: now[0])
     assert paused.state == "paused"
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 @pytest.fixture
