@@ -85,5 +85,5 @@ $(STAMP): pyproject.toml constraints.txt
 # torch is 5 GB with CUDA: for the tests, for training and whoever asks for it, never for the demo.
 $(CLIP_STAMP): $(STAMP)
 	@echo "installing the extras clip and train into .venv (once; about 6 GB)"
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev,opensearch,s3,s3-test,maxcompute,parquet,clip,clip-test,train]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[demo,dev,opensearch,s3,s3-test,maxcompute,parquet,clip,clip-test,train,load]'
 	@touch $(CLIP_STAMP)

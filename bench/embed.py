@@ -29,7 +29,7 @@ from PIL import Image
 
 from embedding.clip.files import ClipFiles
 from havengate.images import decode_picture
-from havengate.settings import EmbeddingSettings, LimitSettings
+from havengate.setting_groups import EmbeddingSettings, LimitSettings
 
 SIZES = {"224 px": (224, 224, 64), "1 MP": (1155, 866, 32), "12 MP": (4000, 3000, 16)}
 """Width, height, files to send."""

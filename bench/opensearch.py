@@ -29,7 +29,7 @@ from opensearchpy import OpenSearch
 from engines.contract import PoolQuery, TableSpec
 from engines.opensearch.engine import OpenSearchEngine
 from havengate.demo.process import gateway
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 from havengate.types import Compare, Field, Literal, Row
 from schemas.resolve import resolve
 from schemas.settings import TableSettings

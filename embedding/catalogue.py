@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from embedding.entry import ModelEntry
     from embedding.protocol import Model
-    from havengate.settings import EmbeddingSettings
+    from havengate.setting_groups import EmbeddingSettings
     from havengate.types import Fingerprint
 
 BUILTIN = "builtin"

@@ -17,7 +17,7 @@ from PIL import Image
 
 from embedding.catalogue import BUILTIN
 from embedding.service import EmbeddingService
-from havengate.settings import EmbeddingSettings
+from havengate.setting_groups import EmbeddingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

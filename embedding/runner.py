@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from embedding.protocol import Model
-    from havengate.settings import EmbeddingSettings
+    from havengate.setting_groups import EmbeddingSettings
     from havengate.types import Fingerprint, Vector
 
     Pixels = npt.NDArray[np.uint8]

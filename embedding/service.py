@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from embedding.catalogue import ModelCard
     from embedding.protocol import Model
-    from havengate.settings import EmbeddingSettings
+    from havengate.setting_groups import EmbeddingSettings
     from havengate.types import Fingerprint, Vector
 
     Loader = Callable[[EmbeddingSettings], Model]

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embedding.service import EmbeddingService
-    from havengate.settings import LimitSettings, Settings
+    from havengate.setting_groups import LimitSettings
+    from havengate.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 RECORD = "embed-server.json"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
-    from havengate.settings import LimitSettings
+    from havengate.setting_groups import LimitSettings
 
 FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF"
 
@@ -136,7 +136,7 @@ def thumbnail(data: bytes, side: int, limits: LimitSettings | None = None) -> by
     """A JPEG of the picture, at most ``side`` pixels wide and high. Raises PictureError."""
     from PIL.Image import Resampling
 
-    from havengate.settings import LimitSettings
+    from havengate.setting_groups import LimitSettings
 
     picture = decode_picture(data, limits or LimitSettings(), target=side)
     picture.thumbnail((side, side), Resampling.LANCZOS)

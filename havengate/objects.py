@@ -12,7 +12,7 @@ from havengate.endpoints import bucket_name, is_folder, read_endpoint
 from havengate.errors import SchemaError, SourceError
 
 if TYPE_CHECKING:
-    from havengate.settings import SourceSettings
+    from havengate.setting_groups import SourceSettings
     from schemas.table import PictureSource
 
 _Place = tuple[str, str, tuple[str, str] | None]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embedding.service import EmbeddingService
-    from havengate.settings import LimitSettings
+    from havengate.setting_groups import LimitSettings
     from havengate.types import Row
 
     Vectors = npt.NDArray[np.float32]

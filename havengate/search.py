@@ -33,7 +33,7 @@ from havengate.types import (
 if TYPE_CHECKING:
     from embedding.service import EmbeddingService
     from havengate.blobs import BlobStore
-    from havengate.settings import LimitSettings
+    from havengate.setting_groups import LimitSettings
     from havengate.types import Vector
 
 Query = PoolQuery | RowsQuery

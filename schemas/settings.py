@@ -22,6 +22,10 @@ class TableSettings(BaseModel):
         "manual", description="auto: the table is rebuilt when a new partition of its MaxCompute source appears"
     )
 
+    image_tokens: int = Field(
+        1, ge=1, description="the series of /images tokens that is taken; `havengate images revoke` begins the next"
+    )
+
     def with_pairs(self, pairs: tuple[str, ...]) -> TableSettings:
         """A copy with ``key=value`` pairs applied. Raises SettingsError naming the pair."""
         changes = dict(pair.partition("=")[::2] for pair in pairs)

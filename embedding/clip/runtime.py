@@ -11,7 +11,7 @@ from embedding.cores import usable_cores
 from havengate.errors import ModelError
 
 if TYPE_CHECKING:
-    from havengate.settings import EmbeddingSettings
+    from havengate.setting_groups import EmbeddingSettings
 
 RuntimeKind = Literal["openvino", "torch"]
 Device = Literal["cpu", "cuda"]

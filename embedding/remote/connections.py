@@ -15,7 +15,7 @@ from havengate.errors import ModelAway, ModelError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from havengate.settings import EmbeddingSettings
+    from havengate.setting_groups import EmbeddingSettings
 
 _CONNECT_S = 3.0
 _MOST_IDLE = 32

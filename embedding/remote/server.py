@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embedding.remote.connections import Answer
-    from havengate.settings import EmbeddingSettings
+    from havengate.setting_groups import EmbeddingSettings
 
 READY = "ready"
 _PROBE_S = 2.0

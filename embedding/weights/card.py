@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from embedding.entry import ModelEntry
     from embedding.protocol import Model
     from embedding.weights.lock import LockedPart
-    from havengate.settings import EmbeddingSettings
+    from havengate.setting_groups import EmbeddingSettings
     from havengate.types import Fingerprint
 
 _PACKAGES = ("tokenizers", "torch", "transformers")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from embedding.weights.lock import LockedPart
     from embedding.weights.source import Listing, Progress, Source
     from embedding.weights.store import ModelStore
-    from havengate.settings import EmbeddingSettings
+    from havengate.setting_groups import EmbeddingSettings
 
     Bar = Callable[[int], Progress]
 

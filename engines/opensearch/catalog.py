@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from engines.contract import TableSpec
-    from havengate.settings import EngineSettings
+    from havengate.setting_groups import EngineSettings
     from schemas.settings import TableSettings
 
 FRESH_S = 2.0

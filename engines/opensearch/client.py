@@ -11,7 +11,7 @@ from urllib3 import Timeout
 from havengate.errors import SettingsError
 
 if TYPE_CHECKING:
-    from havengate.settings import EngineSettings
+    from havengate.setting_groups import EngineSettings
 
 _LOG = logging.getLogger(__name__)
 _POOL = 32

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engines.opensearch.names import Names
     from engines.opensearch.stored import Stored
     from engines.opensearch.writes import Action, Writes
-    from havengate.settings import EngineSettings
+    from havengate.setting_groups import EngineSettings
 
 OPEN = "open"
 """The field that says that a deletion is not over, as far as anybody knows."""

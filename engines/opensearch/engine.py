@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from engines.contract import Explanation, Generation, PoolQuery, RowsQuery, TableSpec, TableStats
     from engines.opensearch.stored import Stored
-    from havengate.settings import EngineSettings
+    from havengate.setting_groups import EngineSettings
     from havengate.types import Pool, Row, Vector
     from schemas.settings import TableSettings
 

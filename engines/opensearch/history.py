@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from engines.opensearch.names import Names
-    from havengate.settings import EngineSettings
+    from havengate.setting_groups import EngineSettings
 
 _PATIENCE_S = 5.0
 _DATES = ("at", "ended")

@@ -28,7 +28,7 @@ from schemas.table import FieldSpec, FieldType
 
 if TYPE_CHECKING:
     from engines.contract import TableSpec
-    from havengate.settings import EngineSettings
+    from havengate.setting_groups import EngineSettings
     from schemas.table import VectorIndex
 
 META = "havengate"

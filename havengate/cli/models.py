@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from embedding.weights.source import Progress
-    from havengate.settings import EmbeddingSettings, LimitSettings
+    from havengate.setting_groups import EmbeddingSettings, LimitSettings
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 

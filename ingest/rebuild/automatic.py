@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from havengate.services import Services
-    from havengate.settings import SourceSettings
+    from havengate.setting_groups import SourceSettings
     from ingest.jobs.model import Job
     from ingest.jobs.store import JobStore
 

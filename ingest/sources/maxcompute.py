@@ -16,7 +16,7 @@ from ingest.sources.columns import check_columns, check_types, field_value
 
 if TYPE_CHECKING:
     from engines.contract import TableSpec
-    from havengate.settings import SourceSettings
+    from havengate.setting_groups import SourceSettings
     from ingest.sources.maxcompute_tunnel import Cells, Column, MaxComputeTable, State
 
 SCHEME = "maxcompute"

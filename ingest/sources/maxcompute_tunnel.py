@@ -22,7 +22,7 @@ from havengate.errors import SourceAway, SourceChanged, SourceError
 if TYPE_CHECKING:
     from odps.models import Table
 
-    from havengate.settings import SourceSettings
+    from havengate.setting_groups import SourceSettings
 
 _PAUSES_S = (1.0, 4.0)
 _AGAIN = (308, 408, 429)

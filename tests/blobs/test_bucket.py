@@ -9,7 +9,7 @@ from store_double import Answer, Claim, Cut, Silence
 
 from havengate.errors import DocumentError, PictureError, SourceAway, SourceChanged, SourceError
 from havengate.objects import Readers
-from havengate.settings import SourceSettings
+from havengate.setting_groups import SourceSettings
 from schemas.table import AccessKeys, PictureSource
 
 MANY = 1 << 20

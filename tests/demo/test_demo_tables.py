@@ -17,7 +17,8 @@ from havengate.demo.tables import CLOTHES, GENERAL, create_tables, rows
 from havengate.documents import Command
 from havengate.errors import EngineError, SettingsError
 from havengate.services import services
-from havengate.settings import PushSettings, Settings
+from havengate.setting_groups import PushSettings
+from havengate.settings import Settings
 from schemas.settings import TableSettings
 from schemas.templates import template
 

@@ -3,7 +3,8 @@ import uuid
 import pytest
 
 from havengate.services import open_services
-from havengate.settings import EngineSettings, Settings
+from havengate.setting_groups import EngineSettings
+from havengate.settings import Settings
 
 
 @pytest.fixture(scope="module")

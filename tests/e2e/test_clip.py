@@ -15,7 +15,7 @@ from support import run_cli
 from embedding.service import EmbeddingService
 from examples import folder
 from havengate.demo.process import gateway
-from havengate.settings import EmbeddingSettings
+from havengate.setting_groups import EmbeddingSettings
 from schemas.templates import template
 
 PICTURES, TEXTS = "openai/clip-vit-base-patch32", "sentence-transformers/clip-ViT-B-32-multilingual-v1"

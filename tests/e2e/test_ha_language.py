@@ -9,7 +9,8 @@ from ha_table import SHOPS, WORDS, Goods
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from havengate.settings import EngineSettings, Settings
+from havengate.setting_groups import EngineSettings
+from havengate.settings import Settings
 
 COUNT = 60
 assert COUNT < ALL

@@ -24,7 +24,8 @@ from support import run_cli
 import havengate
 from havengate.demo.process import gateway
 from havengate.doctor import Finding, examine
-from havengate.settings import EngineSettings, Settings
+from havengate.setting_groups import EngineSettings
+from havengate.settings import Settings
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from support import run_cli
 
 from engines.opensearch.engine import OpenSearchEngine
 from havengate.demo.process import gateway
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 
 SHARDS, COPIES = 3, 1
 

@@ -4,7 +4,7 @@ from hub_double import HubDouble
 from pulls import PICTURES, TEXTS, Place, clip_files, sentence_files
 
 from embedding.service import EmbeddingService
-from havengate.settings import EmbeddingSettings
+from havengate.setting_groups import EmbeddingSettings
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from werkzeug.serving import make_server
 from embedding.clip.preprocess import Recipe, prepare
 from embedding.service import EmbeddingService
 from gateway.embed_server import Served, create_app
-from havengate.settings import EmbeddingSettings, Settings
+from havengate.setting_groups import EmbeddingSettings
+from havengate.settings import Settings
 
 RECIPE = Recipe(4, None, (4, 4), 3, 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 

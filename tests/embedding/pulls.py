@@ -6,7 +6,7 @@ from embedding.catalogue import find_entry
 from embedding.weights.hub import Hub
 from embedding.weights.pull import pull
 from embedding.weights.store import open_store
-from havengate.settings import EmbeddingSettings
+from havengate.setting_groups import EmbeddingSettings
 
 PICTURES, TEXTS = "openai/clip-vit-base-patch32", "sentence-transformers/clip-ViT-B-32-multilingual-v1"
 

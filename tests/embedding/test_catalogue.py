@@ -5,7 +5,7 @@ import pytest
 from embedding.catalogue import find_card, find_entry, load_catalogue
 from embedding.entry import Part, Preprocessing
 from havengate.errors import ModelError
-from havengate.settings import EmbeddingSettings
+from havengate.setting_groups import EmbeddingSettings
 
 
 @pytest.fixture

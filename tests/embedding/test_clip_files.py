@@ -17,7 +17,7 @@ from embedding.clip.model import load_clip
 from embedding.clip.runtime import RuntimeSettings, resolve
 from embedding.service import EmbeddingService
 from havengate.errors import ModelError
-from havengate.settings import EmbeddingSettings
+from havengate.setting_groups import EmbeddingSettings
 
 TORCH = RuntimeSettings("torch", "cpu", "f32", 1)
 OPENVINO = RuntimeSettings("openvino", "cpu", "f32", 1)

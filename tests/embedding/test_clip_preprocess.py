@@ -12,7 +12,7 @@ from embedding.clip.preprocess import prepare, read_recipe
 from embedding.entry import Preprocessing
 from havengate.errors import ModelError, PictureError
 from havengate.images import decode_picture
-from havengate.settings import LimitSettings
+from havengate.setting_groups import LimitSettings
 
 PHOTO = Path(examples.__file__).parent / "general" / "kodak23.jpg"
 OPENAI = {

@@ -4,7 +4,7 @@ import pytest
 
 from embedding.clip.runtime import resolve
 from embedding.cores import usable_cores
-from havengate.settings import EmbeddingSettings
+from havengate.setting_groups import EmbeddingSettings
 
 
 @pytest.mark.parametrize(

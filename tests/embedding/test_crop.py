@@ -12,7 +12,7 @@ from embedding.crop.cropper import Cropper
 from embedding.crop.square import Box, around
 from embedding.service import EmbeddingService
 from havengate.errors import ModelError, PictureError
-from havengate.settings import EmbeddingSettings
+from havengate.setting_groups import EmbeddingSettings
 
 SIDE = 64
 BLOCK = 16

@@ -14,7 +14,7 @@ from embedding.entry import ModelEntry
 from embedding.readiness import Readiness
 from embedding.service import EmbeddingService
 from havengate.errors import ModelError, PictureError
-from havengate.settings import EmbeddingSettings
+from havengate.setting_groups import EmbeddingSettings
 from havengate.types import Fingerprint
 
 
@@ -244,7 +244,7 @@ def test_what_builtin_is_can_be_asked_without_its_libraries():
     code = (
         "import sys\n"
         "from embedding.service import EmbeddingService\n"
-        "from havengate.settings import EmbeddingSettings\n"
+        "from havengate.setting_groups import EmbeddingSettings\n"
         "service = EmbeddingService(EmbeddingSettings())\n"
         "assert service.dimension('builtin') == 512\n"
         "assert service.fingerprint('builtin').numerics == 'openvino-f32'\n"

@@ -18,7 +18,8 @@ from embedding.service import EmbeddingService
 from gateway.auth import hash_password
 from havengate.doctor import examine
 from havengate.errors import ModelAway, ModelError, Overloaded, PictureError
-from havengate.settings import EmbeddingSettings, Settings
+from havengate.setting_groups import EmbeddingSettings
+from havengate.settings import Settings
 
 NAME = "colour"
 PICTURES = [Image.new("RGB", (9 + n, 5), (n, 2 * n, 255 - n)) for n in range(40)]

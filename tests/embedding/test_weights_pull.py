@@ -7,7 +7,7 @@ from embedding.weights.hub import Hub
 from embedding.weights.pull import alone, open_source
 from embedding.weights.store import State
 from havengate.errors import ModelError
-from havengate.settings import EmbeddingSettings
+from havengate.setting_groups import EmbeddingSettings
 
 
 def test_a_pull_brings_what_is_needed_and_records_it(place, hub):

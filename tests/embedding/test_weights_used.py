@@ -14,7 +14,7 @@ from embedding.catalogue import find_entry
 from embedding.service import EmbeddingService
 from embedding.weights.card import convert
 from havengate.errors import ModelError
-from havengate.settings import EmbeddingSettings
+from havengate.setting_groups import EmbeddingSettings
 
 RUNTIME = {"runtime": "torch", "device": "cpu"}
 

@@ -11,7 +11,7 @@ import pytest
 from engines.contract import Engine
 from engines.embedded.engine import EmbeddedEngine
 from engines.opensearch.engine import OpenSearchEngine
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 
 Opener = Callable[[Path], Engine]
 

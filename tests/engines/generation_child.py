@@ -33,7 +33,7 @@ def opened(kind, place, *rest):
 
         return EmbeddedEngine.open(Path(place), wait_s=10)
     from engines.opensearch.engine import OpenSearchEngine
-    from havengate.settings import EngineSettings
+    from havengate.setting_groups import EngineSettings
 
     return OpenSearchEngine.open(EngineSettings(hosts=place, index_prefix=rest[0], timeout_s=60))
 

@@ -15,7 +15,7 @@ from engines.opensearch.documents import document
 from engines.opensearch.filters import compile_filter
 from engines.opensearch.mapping import index_body
 from engines.opensearch.pool_bodies import PoolBodies
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 from havengate.types import (
     And,
     Arith,

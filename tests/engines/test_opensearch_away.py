@@ -13,7 +13,7 @@ from opensearch_server.proxy import Proxy
 from engines.contract import RowsQuery
 from engines.opensearch.engine import OpenSearchEngine
 from havengate.errors import EngineError, TimedOut
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 
 INFO = {"version": {"distribution": "opensearch", "number": "2.19.6"}}
 

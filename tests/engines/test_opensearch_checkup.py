@@ -9,7 +9,7 @@ from engine_samples import make_spec
 
 from engines.opensearch.checkup import blocks, faults
 from engines.opensearch.mapping import mappings
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 
 EXPECTED = mappings(make_spec(), EngineSettings(kind="opensearch"))
 

@@ -14,7 +14,7 @@ from opensearchpy import OpenSearch
 from engines.contract import PoolQuery, RowsQuery
 from engines.opensearch.engine import OpenSearchEngine
 from havengate.errors import EngineError, RequestError
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 from havengate.types import SCORE, And, Contains, Exists, Field, Literal, Not, Or, Row, SortKey
 from schemas.table import FieldType, Hnsw
 

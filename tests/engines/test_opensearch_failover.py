@@ -11,7 +11,7 @@ from engine_samples import CHANGED, make_row, make_spec
 
 from engines.opensearch.engine import OpenSearchEngine
 from havengate.errors import EngineError
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 
 KEYS = 40
 

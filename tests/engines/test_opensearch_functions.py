@@ -11,7 +11,7 @@ from engine_samples import keys, make_row, make_schema, make_spec
 
 from engines.contract import RowsQuery
 from engines.opensearch.engine import OpenSearchEngine
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 from havengate.types import And, AtLeast, Call, Compare, Exists, Field, InPolygon, Literal, Not
 from schemas.table import FieldSpec, FieldType
 

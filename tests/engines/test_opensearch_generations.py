@@ -19,7 +19,7 @@ from opensearchpy import OpenSearch
 from engines.contract import Generation, RowsQuery
 from engines.opensearch.engine import OpenSearchEngine
 from havengate.errors import Busy, Moved, RequestError, TableExists, UnknownGeneration, UnknownTable
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 from schemas.table import FieldType
 
 CHILD = Path(__file__).with_name("generation_child.py")

@@ -11,7 +11,7 @@ from opensearchpy import OpenSearch
 
 from engines.opensearch.engine import OpenSearchEngine
 from havengate.errors import EngineError
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 
 ENTRY = {
     "id": 7,

@@ -15,7 +15,7 @@ from opensearchpy import exceptions
 from engines.opensearch.engine import OpenSearchEngine
 from engines.opensearch.names import Names
 from havengate.errors import Busy, EngineError
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 from schemas.settings import TableSettings
 
 

@@ -11,7 +11,7 @@ from opensearchpy import OpenSearch, exceptions
 
 from engines.opensearch.engine import OpenSearchEngine
 from havengate.errors import RequestError
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 from havengate.types import Row
 
 

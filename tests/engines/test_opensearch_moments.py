@@ -14,7 +14,7 @@ from engines.opensearch.engine import OpenSearchEngine
 from engines.opensearch.pool_bodies import FITS
 from engines.opensearch.sizes import Sizes
 from havengate.errors import RequestError
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 from havengate.types import Exists, Field
 from schemas.table import FieldType
 

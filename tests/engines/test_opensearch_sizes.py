@@ -12,7 +12,7 @@ from engines.opensearch import pool
 from engines.opensearch.engine import OpenSearchEngine
 from engines.opensearch.pool_bodies import PoolBodies
 from engines.opensearch.sizes import Sizes
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 
 CLAUSE = {"exists": {"field": "x"}}
 

@@ -16,7 +16,8 @@ from opensearchpy import OpenSearch
 from engines.contract import RowsQuery
 from engines.opensearch.engine import OpenSearchEngine
 from havengate.errors import EngineError, RequestError, SettingsError, TableExists
-from havengate.settings import EngineSettings, Settings, describe_settings
+from havengate.setting_groups import EngineSettings
+from havengate.settings import Settings, describe_settings
 
 BULK, SEARCH = "/_bulk", "search"
 ROWS = [make_row(number, (number, 0), i64=number) for number in range(5)]

@@ -14,7 +14,7 @@ from engines.opensearch.engine import OpenSearchEngine
 from engines.opensearch.refresh import Late
 from engines.opensearch.writes import Writes
 from havengate.errors import EngineError, UnknownTable
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 
 BUSY = {"status": 429, "error": {"type": "opensearch_rejected_execution_exception", "reason": "queue is full"}}
 DONE = {"status": 201}

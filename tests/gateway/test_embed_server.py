@@ -20,7 +20,8 @@ from gateway.embed_server import Served, create_app, serve_models
 from havengate.documents import Command
 from havengate.errors import ModelError, SettingsError
 from havengate.services import services
-from havengate.settings import EmbeddingSettings, Settings
+from havengate.setting_groups import EmbeddingSettings
+from havengate.settings import Settings
 from havengate.types import PicturePayload, SearchPlan, VectorTerm
 from schemas.settings import TableSettings
 from schemas.templates import template

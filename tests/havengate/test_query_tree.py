@@ -10,7 +10,7 @@ from havengate.errors import RequestError
 from havengate.expr import Range
 from havengate.query_tree import Rows, leaves, reduce_tree, weights
 from havengate.search import Searcher
-from havengate.settings import LimitSettings
+from havengate.setting_groups import LimitSettings
 from havengate.types import (
     And,
     AndNot,

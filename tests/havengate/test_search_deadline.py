@@ -6,7 +6,7 @@ from plain_engine import PlainEngine
 from havengate.codes import HaCode
 from havengate.errors import TimedOut
 from havengate.search import Searcher
-from havengate.settings import LimitSettings
+from havengate.setting_groups import LimitSettings
 from havengate.types import Or, SearchPlan, VectorPayload, VectorTerm
 
 ROWS = [{"id": 1, "near": [1.0, 0.0], "like": [1.0, 0.0]}]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from havengate.errors import PictureError
 from havengate.images import decode_picture, thumbnail
-from havengate.settings import LimitSettings
+from havengate.setting_groups import LimitSettings
 
 LIMITS = LimitSettings()
 NOISE = Image.effect_noise((120, 90), 80).convert("RGB")

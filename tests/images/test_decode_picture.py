@@ -9,7 +9,7 @@ from picture_samples import png, saved, scene
 from PIL import Image, ImageChops, ImageStat
 
 from havengate.images import content_hash, decode_picture, thumbnail
-from havengate.settings import LimitSettings
+from havengate.setting_groups import LimitSettings
 
 LIMITS = LimitSettings()
 WHITE, BLACK, RED = (255, 255, 255), (0, 0, 0), (255, 0, 0)

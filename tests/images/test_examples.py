@@ -8,7 +8,7 @@ import pytest
 import examples
 from havengate.blobs import open_reader
 from havengate.images import decode_picture
-from havengate.settings import LimitSettings
+from havengate.setting_groups import LimitSettings
 
 LIMITS = LimitSettings()
 

@@ -14,7 +14,8 @@ from colour_model import ColourModel
 from embedding.service import EmbeddingService
 from havengate.blobs import FolderBlobStore
 from havengate.services import wire
-from havengate.settings import EngineSettings, Settings
+from havengate.setting_groups import EngineSettings
+from havengate.settings import Settings
 from ingest.history_store import open_history
 from ingest.ingest_job import job_for
 from ingest.jobs.runner import run_job

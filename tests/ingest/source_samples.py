@@ -11,7 +11,8 @@ from maxcompute_double import KEY_ID, KEY_SECRET, Data, Part
 from pydantic import SecretStr
 
 from engines.contract import TableSpec
-from havengate.settings import Settings, SourceSettings
+from havengate.setting_groups import SourceSettings
+from havengate.settings import Settings
 from ingest.sources.opening import open_source
 from schemas.resolve import resolve
 from schemas.settings import TableSettings

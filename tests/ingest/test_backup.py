@@ -23,7 +23,7 @@ from engines.embedded.engine import EmbeddedEngine
 from engines.opensearch.engine import OpenSearchEngine
 from havengate.blobs import FolderBlobStore
 from havengate.errors import Busy, EngineError, RequestError, SchemaError, SourceError, TableExists, UnknownTable
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 from havengate.types import Fingerprint, Row
 from ingest.backup import BackedUp, backup
 from ingest.restore import Restored, restore

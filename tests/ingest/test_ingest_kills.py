@@ -13,7 +13,7 @@ from colour_model import picture
 from killable_ingest import TABLE, place
 
 from engines.opensearch.engine import OpenSearchEngine
-from havengate.settings import EngineSettings
+from havengate.setting_groups import EngineSettings
 from ingest.history_store import HistoryStore
 
 HERE = Path(__file__).parent

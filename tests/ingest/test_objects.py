@@ -12,7 +12,8 @@ from store_double import Answer, Cut
 
 from havengate.errors import RequestError, SourceAway, SourceChanged, SourceError
 from havengate.objects import Readers
-from havengate.settings import LimitSettings, Settings, SourceSettings
+from havengate.setting_groups import LimitSettings, SourceSettings
+from havengate.settings import Settings
 from ingest.sources.folder import FolderSource
 from ingest.sources.objects import open_objects
 from schemas.resolve import resolve

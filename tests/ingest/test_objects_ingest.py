@@ -10,7 +10,8 @@ from store_double import Answer, Claim, Cut
 from support import open_colour_services
 
 from havengate.documents import Command
-from havengate.settings import EmbeddingSettings, JobSettings, Settings, SourceSettings
+from havengate.setting_groups import EmbeddingSettings, JobSettings, SourceSettings
+from havengate.settings import Settings
 from ingest.history_store import open_history
 from ingest.ingest_job import job_for
 from ingest.jobs.runner import run_job

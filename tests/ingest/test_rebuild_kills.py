@@ -18,7 +18,8 @@ from rebuild_places import model_schema
 from support import photo_row
 
 from engines.opensearch.engine import OpenSearchEngine
-from havengate.settings import EngineSettings, Settings
+from havengate.setting_groups import EngineSettings
+from havengate.settings import Settings
 
 ROWS = 400
 MODELS = ("clip", "builtin")

@@ -13,7 +13,8 @@ from pyarrow import parquet
 from source_samples import opened, read, records, table
 
 from havengate.errors import DocumentError, RequestError, SourceError
-from havengate.settings import LimitSettings, Settings
+from havengate.setting_groups import LimitSettings
+from havengate.settings import Settings
 from havengate.values import coerce, coerce_vector
 from ingest.sources import parquet as parquet_source
 

@@ -7,7 +7,8 @@ import pytest
 from source_samples import opened, table
 
 from havengate.errors import RequestError, SettingsError, UnknownTable
-from havengate.settings import Settings, SourceSettings
+from havengate.setting_groups import SourceSettings
+from havengate.settings import Settings
 
 
 def refused(text, **options):

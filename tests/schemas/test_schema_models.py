@@ -1,5 +1,5 @@
 from embedding.catalogue import load_catalogue
-from havengate.settings import EmbeddingSettings
+from havengate.setting_groups import EmbeddingSettings
 from schemas.field_rules import MODELS
 
 
