@@ -23,7 +23,10 @@ class TableSettings(BaseModel):
     )
 
     image_tokens: int = Field(
-        1, ge=1, description="the series of /images tokens that is taken; `havengate images revoke` begins the next"
+        1,
+        ge=1,
+        le=2**32 - 1,
+        description="the series of /images tokens that is taken; `havengate images revoke` begins the next",
     )
 
     def with_pairs(self, pairs: tuple[str, ...]) -> TableSettings:
