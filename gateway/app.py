@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from gateway import admin, auth, changes, errors, fetch, ha, health, plan_api, push, rest_dsl
+from gateway.parts import Parts
 from gateway.server import Site
 from havengate.errors import EngineError, HavengateError
 from havengate.services import open_services
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
     from havengate.services import Services
     from havengate.settings import Settings
-    from ingest.table_administration import LocalAdministration
 
 _LOG = logging.getLogger(__name__)
+_NO_PARTS = Parts()
 _ENGINE_AWAY_S = 1.0
 _NEW_TABLES_S = 5.0
 _JOB_ENDS_S = 10.0
@@ -38,17 +39,15 @@ _PREDECESSOR_S = 10.0
 """A killed server's worker notices within a second and may still be finishing requests."""
 
 
-def create_app(services: Services, administration: LocalAdministration | None = None, token: str = "") -> Flask:
-    """Raises SettingsError for users that are not ``name:role:hash``.
-
-    Without ``administration`` nothing is recorded, and there is neither /admin nor /changes. ``token`` opens /admin.
-    """
+def create_app(services: Services, parts: Parts = _NO_PARTS) -> Flask:
+    """Raises SettingsError for users that are not ``name:role:hash``."""
+    administration = parts.administration
     app = Flask("havengate", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     # The SDKs follow redirects with GET, so there are none.
     app.url_map.merge_slashes = False
     errors.install(app)
-    auth.install(app, auth.parse_users(services.settings.auth.users), token=token)
+    auth.install(app, auth.parse_users(services.settings.auth.users), token=parts.token)
     for dialect in (ha, rest_dsl, fetch, plan_api, health):
         app.register_blueprint(dialect.blueprint(services))
     app.register_blueprint(push.blueprint(services, administration.history if administration else None))
@@ -82,7 +81,7 @@ def open_site(settings: Settings) -> Site:
         services.close()
 
     try:
-        app = create_app(services, administration, token)
+        app = create_app(services, Parts(administration, token))
     except BaseException:
         close()
         raise

@@ -16,9 +16,12 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from havengate.errors import EngineError, HavengateError, ModelAway
+from havengate.request_id import REQUEST_ID
 
 _LOG = logging.getLogger(__name__)
 _REQUEST_ID_HEADERS = ("X-Opensearch-Request-ID", "X-Opensearch-Swift-Request-ID")
+_PROXY_HEADER = "X-Request-ID"
+"""Of a proxy, or of a gateway that asks an embed-server; the client's own id goes before it."""
 _REQUEST_ID = re.compile(r"[0-9A-Za-z_.-]{1,128}")
 
 
@@ -41,6 +44,7 @@ def adopt_request_id(candidate: str | None) -> bool:
         return False
     g.request_id = candidate
     g.request_id_from_client = True
+    REQUEST_ID.set(candidate)
     return True
 
 
@@ -55,6 +59,7 @@ def install(app: Flask) -> None:
     """Request ids on every answer, JSON for every error that a dialect leaves over."""
     app.before_request(_begin)
     app.after_request(_complete)
+    app.teardown_request(_end)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -63,9 +68,18 @@ def _begin() -> None:
     g.retry_after_s = None
     g.request_id = uuid.uuid4().hex
     g.request_id_from_client = False
+    g.request_id_before = REQUEST_ID.set(g.request_id)
     for name in _REQUEST_ID_HEADERS:
         if adopt_request_id(request.headers.get(name)):
             return
+    adopt_request_id(request.headers.get(_PROXY_HEADER))
+    g.request_id_from_client = False
+
+
+def _end(_error: BaseException | None) -> None:
+    """A thread serves one request after another."""
+    if "request_id_before" in g:
+        REQUEST_ID.reset(g.pop("request_id_before"))
 
 
 def _complete(response: Response) -> Response:

@@ -8,6 +8,7 @@ from support import open_colour_services
 
 from gateway.app import create_app
 from gateway.auth import hash_password
+from gateway.parts import Parts
 from ingest.table_administration import open_administration
 from schemas.templates import template
 
@@ -55,12 +56,12 @@ def administration(services):
 
 @pytest.fixture
 def app(services, administration):
-    return create_app(services, administration, TOKEN)
+    return create_app(services, Parts(administration, TOKEN))
 
 
 @pytest.fixture
 def guarded(administration, with_settings):
-    return create_app(with_settings(auth={"users": USERS}), administration, TOKEN)
+    return create_app(with_settings(auth={"users": USERS}), Parts(administration, TOKEN))
 
 
 @pytest.fixture
@@ -204,7 +205,7 @@ def test_without_users_only_the_token_opens_admin(app, header):
 
 
 def test_a_server_without_a_token_opens_admin_to_nobody(services, administration):
-    app = create_app(services, administration)
+    app = create_app(services, Parts(administration))
     assert [Caller(app, header)("GET", "/admin/tables").status_code for header in (None, "Bearer ")] == [401, 401]
 
 
