@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engines.opensearch.documents import row_source
+from engines.opensearch.documents import ROW, row_source
 from engines.opensearch.dsl import Clause, exists
 from engines.opensearch.filters import compile_filter
+from engines.opensearch.mapping import internal, key_path
 from engines.opensearch.order import order
 from engines.opensearch.tokens import keyword
 from engines.values import key_value
@@ -33,9 +34,9 @@ def matching(schema: TableSchema, query: RowsQuery, size: int, *, after: Sequenc
     clause: Clause = {"match_all": {}} if query.filter is None else compile_filter(query.filter, schema)
     return {
         "query": with_names(clause, marks(schema, query.marks)),
-        "sort": [*order(schema, query.order), {f"fields.{schema.primary_key}": "asc"}],
+        "sort": [*order(schema, query.order), {key_path(schema): "asc"}],
         "size": size,
-        "_source": ["row"],
+        "_source": [ROW],
         "track_total_hits": after is None,
         **({} if after is None else {"search_after": list(after)}),
     }
@@ -53,9 +54,9 @@ def by_ids(ids: Sequence[str], vector_fields: Iterable[str]) -> Body:
 def by_sources(schema: TableSchema, field: str, hashes: Sequence[str]) -> Body:
     """One row for each of the hashes that there are."""
     return {
-        "query": {"terms": {f"sources.{field}": list(hashes)}},
-        "collapse": {"field": f"sources.{field}"},
-        "sort": [{f"fields.{schema.primary_key}": "asc"}],
+        "query": {"terms": {internal("sources", field): list(hashes)}},
+        "collapse": {"field": internal("sources", field)},
+        "sort": [{key_path(schema): "asc"}],
         "size": len(hashes),
         "_source": row_source([field]),
         "track_total_hits": False,
@@ -66,7 +67,7 @@ def in_order(schema: TableSchema, after: str | None, size: int) -> Body:
     """The next whole rows behind a key. Raises RequestError for what is no key of the table."""
     return {
         "query": {"match_all": {}},
-        "sort": [{f"fields.{schema.primary_key}": "asc"}],
+        "sort": [{key_path(schema): "asc"}],
         "size": size,
         "_source": row_source(schema.vector_fields),
         "track_total_hits": False,
@@ -113,4 +114,4 @@ def with_names(clause: Clause, named: Mapping[str, Clause]) -> Clause:
 
 def vector_path(index: VectorIndex) -> str:
     """The field that says whether a row holds a vector of the index, and which."""
-    return f"exact.{index.field}"
+    return internal("exact", index.field)

@@ -12,7 +12,7 @@ from opensearchpy import exceptions
 
 from engines.checks import is_table_name, require_table_name
 from engines.contract import at, generation_of, table_of
-from engines.opensearch.checkup import blocks, faults
+from engines.opensearch.checkup import blocks, faults, require_layout
 from engines.opensearch.mapping import index_body, mappings, meta
 from engines.opensearch.names import FIRST_GENERATION, Names
 from engines.opensearch.stored import Stored
@@ -165,6 +165,7 @@ class Catalog:
         return self._fit(*found) if fit else found[0]
 
     def _fit(self, stored: Stored, entry: Mapping[str, Any]) -> Stored:
+        require_layout(stored.index, entry["mappings"]["_meta"])
         wrong = list(faults(entry, mappings(stored.spec, self._settings)))
         if wrong:
             raise UnfitTable(

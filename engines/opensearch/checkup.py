@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engines.opensearch.mapping import LAYOUT, LAYOUT_META
+from havengate.errors import UnfitTable
+
 _BLOCKS = {
     "index.blocks.read_only_allow_delete": "a node's disk is nearly full; free some space or add a node",
     "index.blocks.write": "somebody set it; lift it",
@@ -13,8 +16,8 @@ _BLOCKS = {
 }
 _NO_EXACT = "index.knn.faiss.efficient_filter.disable_exact_search"
 """From 3.5 on: a filter that few rows pass would no longer be searched exactly."""
-_COMPARED = ("type", "dimension", "analyzer", "index", "doc_values")
-_ASSUMED = {"type": "object", "index": True, "doc_values": True}
+_COMPARED = ("type", "dimension", "analyzer", "index", "doc_values", "enabled", "path")
+_ASSUMED = {"type": "object", "index": True, "doc_values": True, "enabled": True}
 
 
 def blocks(settings: Mapping[str, str]) -> Iterator[str]:
@@ -22,6 +25,19 @@ def blocks(settings: Mapping[str, str]) -> Iterator[str]:
     for name, advice in _BLOCKS.items():
         if settings.get(name) == "true":
             yield f"{name} is set: {advice}"
+
+
+def require_layout(index: str, meta: Mapping[str, Any]) -> None:
+    """Raises UnfitTable for documents that another version of havengate wrote in another layout."""
+    layout = meta.get(LAYOUT_META, 1)
+    if layout == LAYOUT:
+        return
+    if layout in range(LAYOUT):
+        raise UnfitTable(
+            f"index {index} was made by an older version, whose documents this one does not read: back the table up "
+            "with that version (`havengate table backup`), drop it, and restore it with this one (docs/upgrading.md)"
+        )
+    raise UnfitTable(f"index {index} has documents of layout {layout}; use a newer version of havengate")
 
 
 def faults(entry: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:

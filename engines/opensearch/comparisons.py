@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from engines.checks import require_literal, require_same_kind, rounded
 from engines.opensearch import scripts
 from engines.opensearch.dsl import NONE, Clause, exists, one_of, script
+from engines.opensearch.mapping import stored_path
 from engines.opensearch.tokens import key_token, keyword, kind_bounds, value_token
 from schemas.table import FieldSpec, FieldType
 
@@ -23,11 +24,11 @@ _RANGE_BYTES = 500
 _BOUNDS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 
 
-def present(field: Field) -> Clause:
+def present(field: Field, spec: FieldSpec) -> Clause:
     """The field, or the key of a MAP, has a value; of a MAP without a path, any key."""
     if field.path is None:
-        return exists(path(field))
-    return {"term": {path(field): key_token(field.path)}}
+        return exists(stored_path(spec))
+    return {"term": {stored_path(spec): key_token(field.path)}}
 
 
 def equals(field: Field, spec: FieldSpec, values: Sequence[Scalar]) -> Clause:
@@ -43,7 +44,7 @@ def equals(field: Field, spec: FieldSpec, values: Sequence[Scalar]) -> Clause:
         terms = [int(value) for value in values if low <= value <= high and value == int(value)]  # type: ignore[operator]
     else:
         terms = [number for value in values if math.isfinite(number := _real(spec, value))]
-    return one_of(path(field), list(dict.fromkeys(terms)))
+    return one_of(stored_path(spec), list(dict.fromkeys(terms)))
 
 
 def ordered(field: Field, spec: FieldSpec, op: CompareOp, value: Scalar) -> Clause:
@@ -52,15 +53,15 @@ def ordered(field: Field, spec: FieldSpec, op: CompareOp, value: Scalar) -> Clau
     if spec.type is FieldType.MAP:
         first, last = kind_bounds(str(field.path), value)
         ends = {"gte": first} if op in ("<", "<=") else {"lt": last}
-        return _text_range(field, {_BOUNDS[op]: value_token(str(field.path), value), **ends})
+        return _text_range(spec, {_BOUNDS[op]: value_token(str(field.path), value), **ends})
     if isinstance(value, str):
-        return _text_range(field, {_BOUNDS[op]: keyword(value)})
+        return _text_range(spec, {_BOUNDS[op]: keyword(value)})
     if spec.type.is_integer:
         return _ordered_integer(field, spec, op, value)
     number = _real(spec, value)
     if math.isinf(number):
-        return present(field) if (number > 0) == (op in ("<", "<=")) else NONE
-    return {"range": {path(field): {_BOUNDS[op]: number}}}
+        return present(field, spec) if (number > 0) == (op in ("<", "<=")) else NONE
+    return {"range": {stored_path(spec): {_BOUNDS[op]: number}}}
 
 
 def between(node: Range, spec: FieldSpec) -> Clause:
@@ -74,18 +75,14 @@ def between(node: Range, spec: FieldSpec) -> Clause:
     ]
     if NONE in sides:
         return NONE
-    ends = {end: value for side in sides if "range" in side for end, value in side["range"][path(node.field)].items()}
-    return {"range": {path(node.field): ends}} if ends else present(node.field)
+    ends = {end: value for side in sides if "range" in side for end, value in side["range"][stored_path(spec)].items()}
+    return {"range": {stored_path(spec): ends}} if ends else present(node.field, spec)
 
 
-def path(field: Field) -> str:
-    return f"fields.{field.name}"
-
-
-def _text_range(field: Field, ends: dict[str, str]) -> Clause:
+def _text_range(spec: FieldSpec, ends: dict[str, str]) -> Clause:
     if all(len(end.encode()) <= _RANGE_BYTES for end in ends.values()):
-        return {"range": {path(field): ends}}
-    params = {"field": path(field), "ends": ends}
+        return {"range": {stored_path(spec): ends}}
+    params = {"field": stored_path(spec), "ends": ends}
     return script(scripts.TEXT_RANGE, params)
 
 
@@ -102,9 +99,9 @@ def _real(spec: FieldSpec, value: Any) -> float:
 def _ordered_integer(field: Field, spec: FieldSpec, op: CompareOp, value: float) -> Clause:
     low, high = spec.type.bounds
     if value > high or value < low:
-        return present(field) if (value > high) == (op in ("<", "<=")) else NONE
+        return present(field, spec) if (value > high) == (op in ("<", "<=")) else NONE
     if op in ("<", "<="):
         limit = math.ceil(value) - 1 if op == "<" else math.floor(value)
-        return {"range": {path(field): {"lte": limit}}} if limit >= low else NONE
+        return {"range": {stored_path(spec): {"lte": limit}}} if limit >= low else NONE
     limit = math.floor(value) + 1 if op == ">" else math.ceil(value)
-    return {"range": {path(field): {"gte": limit}}} if limit <= high else NONE
+    return {"range": {stored_path(spec): {"gte": limit}}} if limit <= high else NONE

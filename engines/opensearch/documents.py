@@ -11,7 +11,7 @@ import numpy as np
 
 from engines.checks import arithmetic_number, rounded
 from engines.frames.words import words
-from engines.opensearch.mapping import has_length, has_order, has_words
+from engines.opensearch.mapping import INTERNAL, has_length, has_order, has_words, internal, is_map, shown_name
 from engines.opensearch.tokens import keyword, map_tokens
 from havengate.types import Row
 from schemas.table import FieldSpec, FieldType
@@ -23,37 +23,52 @@ if TYPE_CHECKING:
 _FLOAT, _DOUBLE = np.dtype(">f4"), np.dtype(">f8")
 
 
+ROW = internal("row")
+
+
 def document(schema: TableSchema, row: Row) -> dict[str, Any]:
-    """What mapping.py describes, for a row that was checked."""
-    attributes = schema.attribute_fields
-    compared = {name: _compared(attributes[name], value) for name, value in row.fields.items()}
+    """What mapping.py describes, for a row that was checked; texts first, as people read them."""
+    held = [
+        (spec, row.fields[spec.name], _compared(spec, row.fields[spec.name]))
+        for spec in sorted(schema.attribute_fields.values(), key=has_words, reverse=True)
+        if spec.name in row.fields
+    ]
     return {
-        "row": json.dumps(dict(row.fields), ensure_ascii=False, allow_nan=False),
-        "fields": compared,
-        "words": {name: _words(value) for name, value in row.fields.items() if has_words(attributes[name])},
-        "lengths": {name: len(value) for name, value in row.fields.items() if has_length(attributes[name])},  # type: ignore[arg-type]
-        "ordered": {name: _ordered(value) for name, value in compared.items() if value and has_order(attributes[name])},
-        "sources": dict(row.sources),
-        "exact": {name: encode_vector(vector) for name, vector in row.vectors.items()},
-        "vectors": {name: vector.tolist() for name, vector in row.vectors.items()},
+        **{shown_name(spec.name): _shown(spec, value, compared) for spec, value, compared in held},
+        INTERNAL: {
+            "row": json.dumps(dict(row.fields), ensure_ascii=False, allow_nan=False),
+            "words": {spec.name: _words(value) for spec, value, _ in held if has_words(spec)},
+            "maps": {spec.name: compared for spec, _, compared in held if is_map(spec)},
+            "lengths": {spec.name: len(value) for spec, value, _ in held if has_length(spec)},  # type: ignore[arg-type]
+            "ordered": {spec.name: _ordered(value) for spec, _, value in held if value and has_order(spec)},
+            "sources": dict(row.sources),
+            "exact": {name: encode_vector(vector) for name, vector in row.vectors.items()},
+            "vectors": {name: vector.tolist() for name, vector in row.vectors.items()},
+        },
     }
 
 
 def row(schema: TableSchema, source: Mapping[str, Any]) -> Row:
     """A row from a document's _source; its vectors are those that ``exact`` holds there."""
-    fields = json.loads(source["row"])
-    exact = source.get("exact", {})
+    fields = json.loads(row_text(source))
+    exact = source[INTERNAL].get("exact", {})
     return Row(
         str(fields[schema.primary_key]),
         fields,
         {name: decode_vector(text) for name, text in exact.items()},
-        dict(source.get("sources", {})),
+        dict(source[INTERNAL].get("sources", {})),
     )
+
+
+def row_text(source: Mapping[str, Any]) -> str:
+    """The fields as JSON text, from a document's _source."""
+    text: str = source[INTERNAL]["row"]
+    return text
 
 
 def row_source(vector_fields: Iterable[str]) -> list[str]:
     """The parts of _source that ``row`` reads, with the vectors of these fields."""
-    return ["row", "sources", *(f"exact.{name}" for name in vector_fields)]
+    return [ROW, internal("sources"), *(internal("exact", name) for name in vector_fields)]
 
 
 def encode_vector(vector: Vector) -> str:
@@ -78,6 +93,23 @@ def _compared(spec: FieldSpec, value: Value) -> Any:
     if isinstance(value, list):
         return [_scalar(spec, item) for item in value]
     return _scalar(spec, value)
+
+
+def _shown(spec: FieldSpec, value: Value, compared: Any) -> Any:
+    """The value as people read it, of which OpenSearch makes what compares."""
+    if is_map(spec):
+        return value
+    if spec.type is not FieldType.FLOAT:
+        return compared
+    return [_short(number) for number in compared] if isinstance(compared, list) else _short(compared)
+
+
+def _short(number: float) -> float:
+    """The shortest number that is rounded to this one of 32 bits: 0.1 instead of 0.10000000149011612."""
+    single = np.float32(number)
+    short = float(str(single))
+    # Read as 64 bits first, it might end up beside it.
+    return short if np.float32(short) == single else number
 
 
 def _scalar(spec: FieldSpec, value: Any) -> Any:

@@ -13,6 +13,7 @@ from engines.checks import DEEPEST, arithmetic_number, flipped, range_spec_of, r
 from engines.opensearch import scripts
 from engines.opensearch.comparisons import between, equals, ordered, present
 from engines.opensearch.dsl import Clause, all_of, any_of, at_least, but_not, script
+from engines.opensearch.mapping import internal
 from engines.opensearch.operands import literal_beside, program
 from engines.opensearch.texts import contains, match_words
 from engines.operand_types import engine_rules, require_comparable, require_polygon
@@ -82,12 +83,12 @@ def _condition(node: Expr, schema: TableSchema, *, truth: bool) -> Clause:
         case InPolygon():
             return _in_polygon(node, schema, truth=truth)
         case Exists(field):
-            spec_of(field, schema, any_key=True)
-            return _two_valued(present(field), truth=truth)
+            spec = spec_of(field, schema, any_key=True)
+            return _two_valued(present(field, spec), truth=truth)
         case Match():
             return _two_valued(match_words(node, schema), truth=truth)
         case In() | Range() | Contains():
-            return _wanted(node.field, _of_field(node, schema), truth=truth)
+            return _wanted(node.field, schema, _of_field(node, schema), truth=truth)
         case _:
             raise RequestError(f"a filter node that this engine does not know: {node!r}", code=HaCode.FILTER_CLAUSE)
 
@@ -117,8 +118,8 @@ def _compare(node: Compare, schema: TableSchema, *, truth: bool) -> Clause:
 def _compare_field(field: Field, op: CompareOp, value: Scalar, schema: TableSchema, *, truth: bool) -> Clause:
     spec = spec_of(field, schema)
     if op in ("=", "!="):
-        return _wanted(field, equals(field, spec, [value]), truth=(op == "=") == truth)
-    return _wanted(field, ordered(field, spec, op, value), truth=truth)
+        return _wanted(field, schema, equals(field, spec, [value]), truth=(op == "=") == truth)
+    return _wanted(field, schema, ordered(field, spec, op, value), truth=truth)
 
 
 def _compare_computed(node: Compare, schema: TableSchema, *, truth: bool) -> Clause:
@@ -132,7 +133,7 @@ def _compare_computed(node: Compare, schema: TableSchema, *, truth: bool) -> Cla
 def _in_polygon(node: InPolygon, schema: TableSchema, *, truth: bool) -> Clause:
     require_polygon(node, engine_rules(schema))
     polygon = (
-        f"ordered.{node.polygon.name}"
+        internal("ordered", node.polygon.name)
         if isinstance(node.polygon, Field)
         else [float(arithmetic_number(corner.value)) for corner in node.polygon]
     )
@@ -140,8 +141,8 @@ def _in_polygon(node: InPolygon, schema: TableSchema, *, truth: bool) -> Clause:
     return script(scripts.IN_POLYGON, {"x": x, "y": y, "polygon": polygon, "edge": node.edge, "truth": truth})
 
 
-def _wanted(field: Field, clause: Clause, *, truth: bool) -> Clause:
-    return clause if truth else but_not(present(field), clause)
+def _wanted(field: Field, schema: TableSchema, clause: Clause, *, truth: bool) -> Clause:
+    return clause if truth else but_not(present(field, spec_of(field, schema, any_key=True)), clause)
 
 
 def _telling(items: Sequence[Expr]) -> Sequence[Expr]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from engines.frames.columns import columns, dtype
 from engines.opensearch.bodies import mark_name
+from engines.opensearch.documents import row_text
 from havengate.types import FIELDS, KEY, MARK, PK, SCORE
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def frame(
     schema: TableSchema, hits: Hits, names: Sequence[str], marks: int, scores: Sequence[float] | None = None
 ) -> pl.DataFrame:
     """PK, KEY, SCORE where there are scores, FIELDS, the columns asked for and the marks, in the order of the hits."""
-    texts = [hit["_source"]["row"] for hit in hits]
+    texts = [row_text(hit["_source"]) for hit in hits]
     by_sort = schema.key_type.is_integer and set(names) <= {schema.primary_key}
     # Reading the JSON of every row costs more than the rest of a search; an integer key comes as a sort value.
     rows = [{schema.primary_key: hit["sort"][-1]} for hit in hits] if by_sort else [json.loads(text) for text in texts]

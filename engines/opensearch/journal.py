@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from opensearchpy import exceptions
 
 from engines.opensearch.deletions import KEYS, OPEN
+from engines.opensearch.documents import ROW, row_text
 from engines.opensearch.edge import Interrupted
 from engines.opensearch.refresh import show
 from havengate.codes import HaCode
@@ -70,8 +71,8 @@ class Journal:
         key = self._stored.spec.schema.primary_key
         for shard in range(self._stored.shards):
             later = _later(since.get(str(shard), -1))
-            for hit in self._hits(self._stored.address, later, ["row"], shard):
-                yield str(json.loads(hit["_source"]["row"])[key])
+            for hit in self._hits(self._stored.address, later, [ROW], shard):
+                yield str(json.loads(row_text(hit["_source"]))[key])
 
     def _gone(self, since: Checkpoints) -> Iterator[str]:
         now = self._deleted()

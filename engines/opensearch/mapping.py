@@ -1,8 +1,13 @@
 """Table schema -> settings and mappings of its index. Pure.
 
+Every attribute field stands at the top of a document under its own name, for people who look at the index: as it
+compares, but for a MAP, which stands there as it came and is not indexed. What is the engine's own stands in one object
+(INTERNAL), so that one pattern hides it:
+
 row      the fields as they came, as JSON text: what is given back
-fields   the same values as they compare: FLOAT rounded to 32 bits, MAP as tokens (tokens.py)
-words    the words of TEXT fields, one text for each value, made by engines/frames/words.py and parted by blanks
+words    the words of TEXT fields, one text for each value, made by engines/frames/words.py and parted by blanks; people
+         find them as NAME-words
+maps     MAP fields as tokens (tokens.py)
 lengths  how many characters a text has, or values a field of several: doc values hold neither the rest of a long text
          nor equal values twice
 ordered  the values of a number field of several in their order, as arithmetic reads them: Base64 of big-endian float64
@@ -29,9 +34,14 @@ from schemas.table import FieldSpec, FieldType
 if TYPE_CHECKING:
     from engines.contract import TableSpec
     from havengate.setting_groups import EngineSettings
-    from schemas.table import VectorIndex
+    from schemas.table import TableSchema, VectorIndex
 
 META = "havengate"
+LAYOUT_META = "havengate-layout"
+LAYOUT = 2
+"""Of documents. Indexes of the first one, whose fields stood in an object ``fields``, have no such number."""
+INTERNAL = "hg-internal"
+"""The object of what is the engine's own: no field of a schema can be called so, as names have no hyphen."""
 WINDOW = 10_000
 """Rows of one answer: index.max_result_window, and the largest n."""
 
@@ -92,31 +102,64 @@ def index_settings(settings: EngineSettings) -> dict[str, Any]:
 
 
 def mappings(spec: TableSpec, settings: EngineSettings) -> dict[str, Any]:
-    schema = spec.schema
-    vectors = schema.vector_fields
+    attributes, vectors = spec.schema.attribute_fields, spec.schema.vector_fields
+    texts = [name for name, field in attributes.items() if has_words(field)]
     return {
         "dynamic": "strict",
-        "_source": {"excludes": ["vectors"]},
+        "_source": {"excludes": [internal("vectors")]},
         "properties": {
-            "row": _SHOWN_ONLY,
-            "fields": _object({name: _field(field) for name, field in schema.attribute_fields.items()}),
-            "words": _object({name: _WORDS for name, field in schema.attribute_fields.items() if has_words(field)}),
-            "lengths": _object({name: _LENGTH for name, field in schema.attribute_fields.items() if has_length(field)}),
-            "ordered": _object({name: _BYTES for name, field in schema.attribute_fields.items() if has_order(field)}),
-            "sources": _object({name: {"type": "keyword"} for name in vectors}),
-            "exact": _object(dict.fromkeys(vectors, _BYTES)),
-            "vectors": _object({name: _vector(index, settings) for name, index in vectors.items()}),
+            **{shown_name(name): _shown(field) for name, field in attributes.items()},
+            **{f"{shown_name(name)}-words": _words_alias(name) for name in texts},
+            INTERNAL: _object(
+                {
+                    "row": _SHOWN_ONLY,
+                    "words": _object(dict.fromkeys(texts, _WORDS)),
+                    "maps": _object({name: _field(field) for name, field in attributes.items() if is_map(field)}),
+                    "lengths": _object({name: _LENGTH for name, field in attributes.items() if has_length(field)}),
+                    "ordered": _object({name: _BYTES for name, field in attributes.items() if has_order(field)}),
+                    "sources": _object({name: {"type": "keyword"} for name in vectors}),
+                    "exact": _object(dict.fromkeys(vectors, _BYTES)),
+                    "vectors": _object({name: _vector(index, settings) for name, index in vectors.items()}),
+                }
+            ),
         },
     }
 
 
+def internal(part: str, name: str = "") -> str:
+    """The path of what is the engine's own: a part of INTERNAL, or what it holds of the field ``name``."""
+    return f"{INTERNAL}.{part}.{name}" if name else f"{INTERNAL}.{part}"
+
+
+def stored_path(field: FieldSpec) -> str:
+    """Where an attribute field's values stand as they compare."""
+    return internal("maps", field.name) if is_map(field) else shown_name(field.name)
+
+
+def key_path(schema: TableSchema) -> str:
+    return stored_path(schema.fields[schema.primary_key])
+
+
+def shown_name(name: str) -> str:
+    """What a field is called at the top of a document, where OpenSearch keeps names like _id for itself."""
+    return f"field-{name}" if name.startswith("_") else name
+
+
 def meta(spec: TableSpec) -> dict[str, Any]:
-    """The whole specification as text: OpenSearch would round its large numbers."""
-    return {META: encode_spec(replace(spec, name=spec.table))}
+    """The whole specification as text (OpenSearch would round its large numbers), and the layout of documents."""
+    return {META: encode_spec(replace(spec, name=spec.table)), LAYOUT_META: LAYOUT}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
+
+
+def _shown(field: FieldSpec) -> dict[str, Any]:
+    return {"type": "object", "enabled": False} if is_map(field) else _field(field)
+
+
+def _words_alias(name: str) -> dict[str, Any]:
+    return {"type": "alias", "path": internal("words", name)}
 
 
 def _field(spec: FieldSpec) -> dict[str, Any]:
@@ -126,6 +169,10 @@ def _field(spec: FieldSpec) -> dict[str, Any]:
         # unsigned one: beside a selective condition it then misses 1 in [1, 2**63]. The points are right.
         mapped["doc_values"] = False
     return mapped
+
+
+def is_map(spec: FieldSpec) -> bool:
+    return spec.type is FieldType.MAP
 
 
 def has_words(spec: FieldSpec) -> bool:

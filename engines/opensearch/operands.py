@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engines.checks import arithmetic_number, rounded
-from engines.opensearch.comparisons import path
+from engines.opensearch.mapping import internal, shown_name
 from engines.opensearch.tokens import keyword
 from engines.operand_types import engine_rules, operand_spec
 from havengate.types import Arith, Call, Field, Literal, Operand
@@ -52,7 +52,8 @@ def literal_beside(value: Scalar, other: Program) -> Program:
 def _steps(operand: Operand) -> Steps:
     match operand:
         case Field():
-            return [["field", path(operand)]]
+            # A MAP, whose tokens stand elsewhere, is no operand.
+            return [["field", shown_name(operand.name)]]
         case Literal(str() as text):
             return [["text", keyword(text)]]
         case Literal(value):
@@ -66,7 +67,7 @@ def _steps(operand: Operand) -> Steps:
 def _call(call: Call) -> Steps:
     match call:
         case Call("fieldlen", (Field(name),)):
-            return [["length", f"lengths.{name}"]]
+            return [["length", internal("lengths", name)]]
         case Call("to_string", (argument,)):
             return [*_steps(argument), ["to_string"]]
         case Call("string_replace", (argument, Literal(str() as characters), Literal(by))):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from engines.checks import sort_field
 from engines.opensearch import scripts
+from engines.opensearch.mapping import stored_path
 from schemas.table import FieldType
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def order(schema: TableSchema, keys: Iterable[SortKey]) -> list[dict[str, Any]]:
 
 def _parts(schema: TableSchema, key: SortKey) -> Iterator[dict[str, Any]]:
     spec = sort_field(key, schema)
-    field = f"fields.{spec.name}"
+    field = stored_path(spec)
     if spec.type in _SENTINELS:
         # Lucene sorts a missing number as the type's first or last, which a row may hold.
         script = {"lang": "painless", "source": scripts.MISSING, "params": {"field": field}}

@@ -13,9 +13,10 @@ import numpy as np
 
 from engines.opensearch import scripts
 from engines.opensearch.bodies import Body, marks, vector_path, with_names
+from engines.opensearch.documents import ROW
 from engines.opensearch.dsl import Clause, all_of, any_of, exists
 from engines.opensearch.filters import compile_filter
-from engines.opensearch.mapping import WINDOW
+from engines.opensearch.mapping import WINDOW, internal, key_path
 
 if TYPE_CHECKING:
     from engines.contract import PoolQuery
@@ -39,7 +40,7 @@ class PoolBodies:
         """Raises RequestError for conditions that the table cannot answer."""
         self._query = query
         self._index = schema.vector_indexes[query.index]
-        self._key = schema.primary_key
+        self._key = key_path(schema)
         within, chosen = (
             [] if node is None else [compile_filter(node, schema)] for node in (query.within, query.filter)
         )
@@ -52,7 +53,7 @@ class PoolBodies:
         inside = {"filter": all_of(self._before)} if self._before else {}
         asked = max(_CANDIDATES_PER_ROW * self._query.n, _FEWEST_CANDIDATES)
         k = WINDOW if widest else min(WINDOW, asked)
-        field = f"vectors.{self._index.field}"
+        field = internal("vectors", self._index.field)
         searches = [{"knn": {field: {"vector": vector, "k": k, **inside}}} for vector in self._query.vectors.tolist()]
         return self._best(any_of(searches), total=False)
 
@@ -84,10 +85,10 @@ class PoolBodies:
             "query": with_names(clause, named),
             "sort": [
                 {"_script": {"type": "number", "order": direction, "script": script}},
-                {f"fields.{self._key}": "asc"},
+                {self._key: "asc"},
             ],
             "size": self._query.n,
-            "_source": ["row"],
+            "_source": [ROW],
             "track_total_hits": total,
         }
 
