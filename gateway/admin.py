@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from gateway.admin_models import (
     JobsQuery,
     NewBackup,
+    NewImageToken,
     NewJob,
     NewRebuild,
     NewRestore,
@@ -81,6 +82,11 @@ def _add_tables(views: Blueprint, administration: LocalAdministration) -> None:
         # Running jobs of the table are waited for.
         with without_slot(request.environ):
             return json_response(here().drop_table(table))
+
+    @views.post("/tables/<table>/image-token")
+    @needs("admin", owner=True)
+    def image_token(table: str) -> Response:
+        return json_response(here().image_token(table, read_json(NewImageToken).days), 201)
 
     @views.get("/tables/<table>/generations")
     @needs("admin", owner=True)

@@ -46,6 +46,12 @@ class NewSettings(_Body):
     settings: dict[str, str | bool]
 
 
+class NewImageToken(_Body):
+    """POST /admin/tables/{table}/image-token."""
+
+    days: int = 365
+
+
 class NewIngest(_Body):
     """POST /admin/jobs."""
 

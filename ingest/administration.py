@@ -61,6 +61,13 @@ class Administration(JobAdministration, Protocol):
     def drop_table(self, name: str) -> Json:
         """``cancelled`` are the jobs that it had. Raises UnknownTable."""
 
+    def image_token(self, table: str, days: int = 365) -> Json:
+        """A ``token`` that opens the table's pictures (GET /images) until ``expires``, seconds of the epoch.
+
+        Signed with the key of whoever holds the tables: a server may have another one than this process. Raises
+        UnknownTable, RequestError for less than a day or more than a hundred years, SettingsError for a bad key.
+        """
+
     def generations(self, name: str) -> list[Json]:
         """Oldest first. Raises UnknownTable."""
 

@@ -13,6 +13,7 @@ What = Literal[
     "settings",
     "schema",
     "source",
+    "image token",
     "ingest",
     "rebuild",
     "swap",

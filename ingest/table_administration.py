@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.contract import table_of
-from havengate.errors import JobError, RequestError, UnfitTable, UnknownGeneration, UnknownTable
+from havengate import image_tokens
+from havengate.errors import JobError, RequestError, SettingsError, UnfitTable, UnknownGeneration, UnknownTable
 from ingest.administration import JobDesk, Json, job_json
 from ingest.jobs.model import ENDED
 from schemas.settings import TableSettings
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _STOPPING_S = 15.0
 _POLL_S = 0.05
+_DAY_S = 86_400
+_MOST_DAYS = 36_500
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|table:")
 
 
@@ -88,6 +91,16 @@ class LocalAdministration(JobDesk):
             self.store.finish(number, "cancelled", f"table {name} was dropped")
         self.history.add("table dropped", name, self.by, detail={"cancelled": cancelled} if cancelled else {})
         return {"table": name, "cancelled": cancelled}
+
+    def image_token(self, table: str, days: int = 365) -> Json:
+        if not 1 <= days <= _MOST_DAYS:
+            raise RequestError(f"a token is valid for 1 to {_MOST_DAYS} days, not {days}")
+        _require_table(table)
+        series = self.services.engine.table(table).settings.image_tokens
+        expires = int(time.time()) + days * _DAY_S
+        token = image_tokens.make(image_tokens.load_key(self.services.settings), table, series, expires)
+        self.history.add("image token", table, self.by, detail={"changes": [f"valid for {days} days, series {series}"]})
+        return {"table": table, "token": token, "series": series, "expires": expires}
 
     def generations(self, name: str) -> list[Json]:
         return [asdict(generation) for generation in self.services.engine.generations(name)]
@@ -204,8 +217,10 @@ def _require_table(name: str) -> None:
 
 
 def _changed(settings: TableSettings, pairs: Sequence[str]) -> TableSettings:
-    """Raises SettingsError, and RequestError for a source that is none."""
+    """Raises SettingsError, also where revoked tokens would be valid again; RequestError for a source that is none."""
     changed = settings.with_pairs(tuple(pairs))
+    if changed.image_tokens < settings.image_tokens:
+        raise SettingsError(f"image_tokens only counts up from {settings.image_tokens}: lower series were revoked")
     if changed.source and changed.source != settings.source:
         _require_source(changed.source)
     return changed

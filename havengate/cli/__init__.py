@@ -14,6 +14,7 @@ from havengate.cli.common import printable
 from havengate.cli.data import schema, table
 from havengate.cli.embed import embed
 from havengate.cli.generations import generations, rebuild, rollback
+from havengate.cli.images import images
 from havengate.cli.ingest import ingest
 from havengate.cli.jobs import job
 from havengate.cli.models import models
@@ -41,7 +42,7 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-_DATA = (changes, ingest, job, schema, table)
+_DATA = (changes, images, ingest, job, schema, table)
 _MODELS = (embed, embed_server, models)
 _QUERIES = (explain, parse, search)
 _RUNNING = (config, demo, doctor, serve, user, worker)

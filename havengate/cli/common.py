@@ -27,17 +27,19 @@ def open_folder() -> Iterator[Services]:
 
 
 @contextmanager
-def open_administration() -> Iterator[Administration]:
+def open_administration(*, prefer_server: bool = False) -> Iterator[Administration]:
     """The administration of HAVENGATE_DATA_DIR, by the server that holds it if there is one.
 
+    ``prefer_server``: also by one that runs there without holding it (opensearch), for what depends on its settings.
     Raises DataFolderBusy when another process than a server holds it.
     """
-    from havengate.cli.remote import RemoteAdministration
+    from havengate.cli.remote import RemoteAdministration, running_server
     from havengate.settings import load_settings
     from ingest.table_administration import open_administration as open_here
 
     settings = load_settings()
-    services = _services_unless_served(settings)
+    served = prefer_server and running_server(settings.data_dir) is not None
+    services = None if served else _services_unless_served(settings)
     if services is None:
         yield RemoteAdministration(settings.data_dir, _user())
         return

@@ -102,6 +102,9 @@ class RemoteAdministration:
     def drop_table(self, name: str) -> Json:
         return self._ask("DELETE", _of(name))
 
+    def image_token(self, table: str, days: int = 365) -> Json:
+        return self._ask("POST", f"{_of(table)}/image-token", {"days": days})
+
     def generations(self, name: str) -> list[Json]:
         return list(self._ask("GET", f"{_of(name)}/generations")["generations"])
 

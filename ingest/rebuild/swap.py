@@ -56,6 +56,7 @@ def swap(work: Work, *, same_rows: bool, settle: Callable[[], None] = lambda: No
         work.replay_rest()
         work.require_whole()
         settle()
+        _keep_revoked(work)
         rows = [work.engine.stats(address).rows for address in (work.source, work.target)]
         if same_rows and rows[0] != rows[1]:
             raise JobError(f"{work.target} has {rows[1]} rows and {work.source} {rows[0]}: nothing has changed")
@@ -72,6 +73,14 @@ def swap(work: Work, *, same_rows: bool, settle: Callable[[], None] = lambda: No
             threading.Event().wait(_PAUSE_S)
             work.control.save()
     return work.engine.use_generation(work.table, work.generation, last)
+
+
+def _keep_revoked(work: Work) -> None:
+    """What opened pictures before it was revoked must not open them again because the table goes back."""
+    live, settings = work.engine.table(work.source).settings, work.engine.table(work.target).settings
+    if settings.image_tokens < live.image_tokens:
+        kept = settings.model_copy(update={"image_tokens": live.image_tokens})
+        work.engine.set_settings(work.target, kept)
 
 
 def tell_history(work: Work, changes: ChangeLog) -> None:

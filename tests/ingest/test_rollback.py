@@ -165,3 +165,11 @@ def test_there_is_no_way_back_to_what_is_not_kept(place):
     with pytest.raises(UnknownGeneration, match="no generation 'g7'; there are: g1"):
         place.rollback(generation="g7")
     assert place.store.jobs() == []
+
+
+def test_tokens_of_pictures_that_were_revoked_stay_so(place):
+    place.rebuild(force=True)
+    settings = place.services.engine.table("photos").settings
+    place.services.engine.set_settings("photos", settings.model_copy(update={"image_tokens": 4}))
+    assert place.rollback().state == "done"
+    assert place.services.engine.table("photos").settings.image_tokens == 4
