@@ -43,6 +43,8 @@ class Model(BaseModel):
 class OneKind(Model):
     """An object with exactly one key."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         values = [getattr(self, name) for name in self.model_fields_set]

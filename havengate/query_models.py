@@ -96,7 +96,7 @@ class NumberTermModel(Model):
         return NumberTerm(self.index, self.low, self.high, self.include_low, self.include_high, self.weight)
 
 
-class AtLeastModel(Model):
+class AtLeastNodesModel(Model):
     count: int
     items: list[NodeModel] = Spec(min_length=1, max_length=MAX_ITEMS)
 
@@ -110,7 +110,7 @@ class NodeModel(OneKind):
     number: NumberTermModel | None = None
     all_of: list[NodeModel] | None = Spec(None, alias="and", min_length=1, max_length=MAX_ITEMS)
     any_of: list[NodeModel] | None = Spec(None, alias="or", min_length=1, max_length=MAX_ITEMS)
-    atleast: AtLeastModel | None = None
+    atleast: AtLeastNodesModel | None = None
     andnot: tuple[NodeModel, NodeModel] | None = Spec(None, strict=False)
     rank: list[NodeModel] | None = Spec(None, min_length=_KEEP_AND_BOOST, max_length=MAX_ITEMS)
 
