@@ -27,10 +27,10 @@ ROW = internal("row")
 
 
 def document(schema: TableSchema, row: Row) -> dict[str, Any]:
-    """What mapping.py describes, for a row that was checked; texts first, as people read them."""
+    """What mapping.py describes, for a row that was checked."""
     held = [
         (spec, row.fields[spec.name], _compared(spec, row.fields[spec.name]))
-        for spec in sorted(schema.attribute_fields.values(), key=has_words, reverse=True)
+        for spec in schema.attribute_fields.values()
         if spec.name in row.fields
     ]
     return {

@@ -11,15 +11,13 @@ from engines.opensearch import bodies
 from engines.opensearch.pool import checked, exact_rows, graph_suffices
 from engines.opensearch.pool_bodies import PoolBodies
 from engines.opensearch.rows import page_size
+from havengate.shortened import shortened
 
 if TYPE_CHECKING:
     from engines.contract import Explanation, RowsQuery
     from engines.opensearch.bodies import Body
     from engines.opensearch.searches import Searches
     from schemas.table import TableSchema
-
-_SHOWN = 4
-_LONGEST = 100
 
 
 def explained(
@@ -30,25 +28,13 @@ def explained(
     told: dict[str, object] = {
         "engine": "opensearch",
         "index": alias,
-        "requests": {name: _shortened(body) for name, body in requests.items()},
+        "requests": {name: shortened(body, whole=("source",)) for name, body in requests.items()},
     }
     if isinstance(query, PoolQuery):
         told["exact"] = f"is asked where at most {exact_rows(query)} rows match, or the graph gave too few"
     if profile:
         told["profile"] = _profiles(searches, alias, query, requests)
     return told
-
-
-def _shortened(value: Any) -> Any:
-    """Long lists and texts cut, but for scripts: a vector is nothing to read."""
-    if isinstance(value, Mapping):
-        return {key: item if key == "source" else _shortened(item) for key, item in value.items()}
-    if isinstance(value, list):
-        more = [] if len(value) <= _LONGEST else [f"\N{HORIZONTAL ELLIPSIS} {len(value)} in all"]
-        return [_shortened(item) for item in (value[:_SHOWN] if more else value)] + more
-    if isinstance(value, str) and len(value) > _LONGEST:
-        return f"\N{HORIZONTAL ELLIPSIS} {len(value)} characters"
-    return value
 
 
 def _requests(schema: TableSchema, query: PoolQuery | RowsQuery) -> Mapping[str, Body]:

@@ -7,10 +7,12 @@ import copy
 import pytest
 from engine_samples import make_spec
 
-from engines.opensearch.checkup import blocks, faults
-from engines.opensearch.mapping import mappings
+from engines.opensearch.checkup import blocks, faults, require_layout
+from engines.opensearch.mapping import INTERNAL, LAYOUT, LAYOUT_META, mappings
+from havengate.errors import UnfitTable
 from havengate.setting_groups import EngineSettings
 
+OWN = ("properties", INTERNAL, "properties")
 EXPECTED = mappings(make_spec(), EngineSettings(kind="opensearch"))
 
 
@@ -27,26 +29,24 @@ def test_an_index_as_it_was_made_has_no_faults():
     ("path", "value", "told"),
     [
         (("dynamic",), "true", "dynamic is true instead of strict"),
-        (("properties", "row"), None, "row is missing"),
+        ((*OWN, "row"), None, "hg-internal.row is missing"),
+        (("properties", "i64"), {"type": "keyword"}, "i64 has type keyword instead of long"),
+        (("properties", "s", "doc_values"), False, "s has doc_values False instead of True"),
+        (("properties", "m", "enabled"), True, "m has enabled True instead of False"),
         (
-            ("properties", "fields", "properties", "i64"),
-            {"type": "keyword"},
-            "fields.i64 has type keyword instead of long",
+            ("properties", "t-words", "path"),
+            "hg-internal.words.ts",
+            "t-words has path hg-internal.words.ts instead of hg-internal.words.t",
         ),
         (
-            ("properties", "fields", "properties", "s", "doc_values"),
-            False,
-            "fields.s has doc_values False instead of True",
-        ),
-        (
-            ("properties", "vectors", "properties", "vector_field", "dimension"),
+            (*OWN, "vectors", "properties", "vector_field", "dimension"),
             3,
-            "vectors.vector_field has dimension 3 instead of 2",
+            "hg-internal.vectors.vector_field has dimension 3 instead of 2",
         ),
         (
-            ("properties", "vectors", "properties", "vector_field", "method", "space_type"),
+            (*OWN, "vectors", "properties", "vector_field", "method", "space_type"),
             "cosinesimil",
-            "vectors.vector_field has space_type cosinesimil instead of l2",
+            "hg-internal.vectors.vector_field has space_type cosinesimil instead of l2",
         ),
     ],
 )
@@ -81,3 +81,13 @@ def test_blocks_are_told_with_their_reason():
     assert told == [
         "index.blocks.read_only_allow_delete is set: a node's disk is nearly full; free some space or add a node"
     ]
+
+
+def test_documents_of_another_layout_are_refused_with_what_to_do():
+    require_layout("i", {LAYOUT_META: LAYOUT})
+    for told in ({}, {LAYOUT_META: 1}):
+        with pytest.raises(UnfitTable, match=r"index i was made by an older version.*table backup.*docs/upgrading\.md"):
+            require_layout("i", told)
+    for later in (LAYOUT + 1, "new"):
+        with pytest.raises(UnfitTable, match=f"layout {later}; use a newer version"):
+            require_layout("i", {LAYOUT_META: later})

@@ -179,7 +179,7 @@ def test_a_request_that_slept_through_a_swap_and_back_is_taken_by_the_generation
 def test_the_generation_that_was_left_takes_no_writes_but_by_its_own_name(engine, client):
     rebuild(engine, NEW)
     left = engine._catalog.read("t@g1")
-    answer = client.bulk(body=[{"index": {"_id": "9"}}, {"row": "{}"}], index=left.address)
+    answer = client.bulk(body=[{"index": {"_id": "9"}}, {"id": 9}], index=left.address)
     assert [item["index"]["status"] for item in answer["items"]] == [403]
     engine.delete("t@g1", ["1"])
     assert engine.stats("t@g1").rows == 4

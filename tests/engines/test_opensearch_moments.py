@@ -11,6 +11,7 @@ from engine_samples import keys, make_row, make_schema, make_spec, query
 from engines.contract import RowsQuery
 from engines.opensearch import pool
 from engines.opensearch.engine import OpenSearchEngine
+from engines.opensearch.mapping import INTERNAL
 from engines.opensearch.pool_bodies import FITS
 from engines.opensearch.sizes import Sizes
 from havengate.errors import RequestError
@@ -24,7 +25,7 @@ HERE = Exists(Field("i8"))
 def answer(total, found=0, passing=0):
     hits = [
         {
-            "_source": {"row": json.dumps({"id": key})},
+            "_source": {INTERNAL: {"row": json.dumps({"id": key})}},
             "sort": [float(key), key],
             "matched_queries": [FITS] if key < passing else [],
         }

@@ -15,6 +15,7 @@ from opensearchpy import OpenSearch
 
 from engines.contract import RowsQuery
 from engines.opensearch.engine import OpenSearchEngine
+from engines.opensearch.mapping import INTERNAL
 from havengate.errors import EngineError, RequestError, SettingsError, TableExists
 from havengate.setting_groups import EngineSettings
 from havengate.settings import Settings, describe_settings
@@ -193,15 +194,18 @@ def test_an_alias_of_two_indexes_is_refused(engine, raw, index):
 def test_an_index_with_another_mapping_is_refused(engine, raw, index):
     body = raw.indices.get(index=index)[index]
     properties = body["mappings"]["properties"]
-    properties["fields"]["properties"]["i64"] = {"type": "keyword"}
-    properties["vectors"]["properties"]["vector_field"]["dimension"] = 3
-    del properties["row"]
+    properties["i64"] = {"type": "keyword"}
+    own = properties[INTERNAL]["properties"]
+    own["vectors"]["properties"]["vector_field"]["dimension"] = 3
+    del own["row"]
     mappings = body["mappings"] | {"dynamic": "true"}
     raw.indices.delete(index=index)
     settings = {"index.knn": True, "number_of_replicas": 0}
     raw.indices.create(index=index, body={"mappings": mappings, "aliases": body["aliases"], "settings": settings})
     engine._catalog.forget("t")
-    with pytest.raises(EngineError, match=r"dynamic is true.*row is missing.*drop the table and make it again"):
+    with pytest.raises(
+        EngineError, match=r"dynamic is true.*hg-internal.row is missing.*drop the table and make it again"
+    ):
         engine.fetch("t", ["1"])
 
 
