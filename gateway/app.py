@@ -9,11 +9,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flask import Flask
-
-from gateway import admin, auth, changes, errors, fetch, ha, health, plan_api, push, rest_dsl
+from gateway import admin, auth, changes, fetch, ha, health, plan_api, push, rest_dsl
+from gateway.application import Application
+from gateway.openapi import views as openapi
 from gateway.parts import Parts
 from gateway.server import Site
+from gateway.users import parse_users
 from havengate.errors import EngineError, HavengateError
 from havengate.services import open_services
 from ingest.administration import BACKUPS
@@ -39,21 +40,18 @@ _PREDECESSOR_S = 10.0
 """A killed server's worker notices within a second and may still be finishing requests."""
 
 
-def create_app(services: Services, parts: Parts = _NO_PARTS) -> Flask:
+def create_app(services: Services, parts: Parts = _NO_PARTS) -> Application:
     """Raises SettingsError for users that are not ``name:role:hash``."""
     administration = parts.administration
-    app = Flask("havengate", static_folder=None)
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    # The SDKs follow redirects with GET, so there are none.
-    app.url_map.merge_slashes = False
-    errors.install(app)
-    auth.install(app, auth.parse_users(services.settings.auth.users), token=parts.token)
+    app = Application("havengate")
+    auth.install(app, parse_users(services.settings.auth.users), token=parts.token)
     for dialect in (ha, rest_dsl, fetch, plan_api, health):
         app.register_blueprint(dialect.blueprint(services))
     app.register_blueprint(push.blueprint(services, administration.history if administration else None))
     if administration is not None:
         app.register_blueprint(admin.blueprint(administration))
         app.register_blueprint(changes.blueprint(administration))
+    app.register_blueprint(openapi.blueprint(administration=administration is not None))
     return app
 
 

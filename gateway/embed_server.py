@@ -15,16 +15,18 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from embedding.remote.server import READY
 from embedding.wire import CONTENT_TYPE, MOST_ITEMS, SHAPE_HEADER, pixels_from, shape_text, vectors_to
-from gateway import auth, errors, health
+from gateway import auth, health
+from gateway.application import Application
 from gateway.auth import needs
 from gateway.bodies import json_object, read_body
 from gateway.errors import json_response, log_if_ours, status_body
 from gateway.server import Site, serve
+from gateway.users import parse_users
 from havengate.errors import HavengateError, ModelAway, Overloaded, excerpt
 
 if TYPE_CHECKING:
@@ -99,12 +101,10 @@ def open_site(settings: Settings, models: tuple[str, ...]) -> Site:
     return Site(app, served.embedding.close)
 
 
-def create_app(served: Served, settings: Settings) -> Flask:
+def create_app(served: Served, settings: Settings) -> Application:
     """Raises SettingsError for users that are not ``name:role:hash``."""
-    app = Flask("havengate-embed", static_folder=None)
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    errors.install(app)
-    auth.install(app, auth.parse_users(settings.auth.users))
+    app = Application("havengate-embed")
+    auth.install(app, parse_users(settings.auth.users))
     app.register_blueprint(blueprint(served, settings.limits))
     app.register_blueprint(health.blueprint(served))
     return app

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
 
-from gateway.auth import needs
+from gateway.auth import Readable, needs
 from gateway.bodies import json_object
 from gateway.errors import json_response, log_if_ours
+from gateway.stages import stage
 from gateway.values import short_floats
 from havengate.codes import HaCode
 from havengate.errors import HavengateError, RequestError, excerpt
@@ -44,13 +45,17 @@ def blueprint(services: Services) -> Blueprint:
     @needs("read")
     def fetch() -> Response:
         started = time.perf_counter()
-        wanted = read_request(json_object(request, limits.body), most=limits.fetch_ids)
-        table = services.tables.resolve(wanted.table)
-        rows = services.documents.fetch(
-            table, wanted.ids, include_vector=wanted.include_vector, output_fields=wanted.output_fields
-        )
-        found = [_item(row, table, wanted) for row in rows]
-        return json_response(_answer(found, started))
+        body = json_object(request, limits.body)
+        with stage("parse"):
+            wanted = read_request(body, most=limits.fetch_ids)
+        table = Readable(services.tables)(wanted.table)
+        with stage("fetch"):
+            rows = services.documents.fetch(
+                table, wanted.ids, include_vector=wanted.include_vector, output_fields=wanted.output_fields
+            )
+        with stage("format"):
+            found = [_item(row, table, wanted) for row in rows]
+            return json_response(_answer(found, started))
 
     @views.errorhandler(HavengateError)
     def refused(error: HavengateError) -> Response:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from flask import Response, g
 
+from gateway.auth import Readable
 from gateway.errors import adopt_request_id, json_response, log_if_ours
 from gateway.ha_fetch import fetch_summary
 from gateway.ha_format import answer_body, error_body
 from gateway.ha_xml import answer_xml, error_xml
+from gateway.searching import search
+from gateway.stages import add_stages, stage
 from gateway.wanted import format_of, wanted_by
 from havengate.services import plan_of
 
@@ -36,10 +39,13 @@ def answer(services: Services, request: HaRequest, default: Format) -> Response:
     form = format_of(request.config, default)
     if request.fetch_summary is not None:
         result, wanted = fetch_summary(services, request, request.fetch_summary)
+        add_stages(result.timings)
     else:
-        plan = plan_of(services, request)
-        result, wanted = services.searcher.search(plan), wanted_by(request, plan)
-    return _written(result, wanted, form)
+        with stage("parse"):
+            plan = plan_of(services, request, Readable(services.tables))
+        result, wanted = search(services, plan), wanted_by(request, plan)
+    with stage("format"):
+        return _written(result, wanted, form)
 
 
 def refuse(error: HavengateError, source: str, form: Format) -> Response:

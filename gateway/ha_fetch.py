@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from gateway.auth import Readable
 from gateway.wanted import Wanted, traced
 from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
@@ -53,7 +54,8 @@ def fetch_summary(services: Services, request: HaRequest, clause: FetchSummary) 
 
 
 def _table(services: Services, clause: FetchSummary) -> TableSpec:
-    tables = {name: services.tables.resolve(name, key.span) for name, key in clause.keys}
+    resolve = Readable(services.tables)
+    tables = {name: resolve(name, key.span) for name, key in clause.keys}
     names = list(dict.fromkeys(table.name for table in tables.values()))
     if len(names) > 1:
         message = f"one fetch has one table, not {excerpt(', '.join(names))}"

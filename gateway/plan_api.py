@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, request
 
-from gateway.auth import needs
+from gateway import searching
+from gateway.auth import allow, needs
 from gateway.bodies import json_object
 from gateway.errors import json_response, log_if_ours
+from gateway.stages import stage
 from gateway.values import finite, function_text, short_floats
 from havengate.errors import HavengateError
 from havengate.expr import operand_text
@@ -28,9 +30,13 @@ def blueprint(services: Services) -> Blueprint:
     @views.post("/tables/<table>/search")
     @needs("read")
     def search(table: str) -> Response:
-        plan = plan_from_json(table, json_object(request, services.settings.limits.body))
-        result = services.searcher.search(plan)
-        return json_response(result_to_json(result) | {"request_id": g.request_id})
+        allow("read", table)
+        body = json_object(request, services.settings.limits.body)
+        with stage("parse"):
+            plan = plan_from_json(table, body)
+        result = searching.search(services, plan)
+        with stage("format"):
+            return json_response(result_to_json(result) | {"request_id": g.request_id})
 
     @views.errorhandler(HavengateError)
     def refused(error: HavengateError) -> Response:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, request
 
-from gateway.auth import caller, needs
+from gateway.auth import allow, caller, needs, sees_all_tables
 from gateway.bodies import decode_json, read_body
 from gateway.errors import json_response, log_if_ours
+from gateway.stages import add_stages
 from havengate.codes import HaCode
 from havengate.documents import Command
-from havengate.errors import HavengateError, RequestError, excerpt
+from havengate.errors import Forbidden, HavengateError, RequestError, excerpt
 
 if TYPE_CHECKING:
     from engines.contract import TableSpec
@@ -35,11 +36,12 @@ def blueprint(services: Services, history: ChangeLog | None = None) -> Blueprint
     @views.post("/update/<data_source>/actions/bulk")
     @needs("write")
     def bulk(data_source: str) -> Response:
-        table = services.tables.push_target(data_source)
+        table = _target(services, data_source)
         _check_key_field(table, request.headers.get(_KEY_HEADER))
         documents = _documents(decode_json(read_body(request, limits.body)), most)
         positions, commands, bad = _commands(documents)
         report = services.documents.push(table, commands)
+        add_stages(report.timings)
         if history is not None:
             rejected = len(bad) + len(report.failures)
             history.pushed(table.name, caller(), written=report.written, deleted=report.deleted, rejected=rejected)
@@ -52,6 +54,16 @@ def blueprint(services: Services, history: ChangeLog | None = None) -> Blueprint
         return json_response(_answer("ERROR", 0, 0, [_error(None, None, error.code, error.message)]))
 
     return views
+
+
+def _target(services: Services, data_source: str) -> TableSpec:
+    """Raises UnknownTable, Forbidden."""
+    table = services.tables.push_target(data_source)
+    allow("write", table.name)
+    if data_source != table.name and not sees_all_tables():
+        # With an instance before the name it would depend on tables that the caller may not know of which one is meant.
+        raise Forbidden("Forbidden")
+    return table
 
 
 def _check_key_field(table: TableSpec, sent: str | None) -> None:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, g, request
 
-from gateway.auth import needs
+from gateway.auth import Readable, needs
 from gateway.bodies import json_object
 from gateway.ha_answer import answer, refuse, start_clock
 from gateway.rest_clauses import clause_texts
 from gateway.rest_models import read_search
+from gateway.stages import stage
 from havengate.codes import HaCode
 from havengate.errors import HavengateError, RequestError, excerpt
 from query_parser.parse import parse_clauses
@@ -34,15 +35,19 @@ def blueprint(services: Services) -> Blueprint:
     def search(table: str) -> Response:
         if table == _VECTOR_SERVICE:
             abort(404)
-        body = read_search(json_object(request, services.settings.limits.body))
+        raw = json_object(request, services.settings.limits.body)
+        with stage("parse"):
+            body = read_search(raw)
         g.rest_format = _format(body)
-        name = services.tables.resolve(table).name
+        name = Readable(services.tables)(table).name
         _require_table(services, name, "cluster", body.cluster if isinstance(body.cluster, list) else ())
-        texts = clause_texts(body, name)
+        with stage("parse"):
+            texts = clause_texts(body, name)
         most = services.settings.limits.query_chars
         if (size := sum(map(len, texts.values()))) > most:
             raise RequestError(f"{size} characters, the most is {most}", code=HaCode.QUERY_INVALID)
-        parsed = parse_clauses(texts)
+        with stage("parse"):
+            parsed = parse_clauses(texts)
         fetched = parsed.fetch_summary
         if fetched is not None and fetched.by == "rawpk":
             _require_table(services, name, "summary", [cluster for cluster, _ in fetched.keys])
@@ -65,7 +70,7 @@ def blueprint(services: Services) -> Blueprint:
 def _require_table(services: Services, name: str, key: str, clusters: Iterable[str]) -> None:
     """Raises UnknownTable, RequestError 1004 for a cluster that is another table than the path's."""
     for cluster in dict.fromkeys(clusters):
-        if services.tables.resolve(cluster).name != name:
+        if Readable(services.tables)(cluster).name != name:
             message = f"{key}: {excerpt(cluster)} is not the table of the path, {name}"
             raise RequestError(message, code=HaCode.MULTI_CLUSTERNAME_WITH_DIFFERENT_TABLE)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from gateway.auth import parse_users
+from gateway.users import parse_users
 from gateway.worker import GatewayWorker
 from havengate import errors
 from havengate.errors import EngineError, HavengateError, SettingsError

@@ -54,7 +54,7 @@ def _found(what: str, check: Callable[[Settings], str], settings: Settings) -> F
 
 
 def _users(settings: Settings) -> str:
-    from gateway.auth import parse_users
+    from gateway.users import parse_users
 
     count = len(parse_users(settings.auth.users))
     return f"{count} users" if count else "none: the gateway listens on loopback only"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from havengate.blobs import BlobStore
     from havengate.settings import Settings
     from havengate.types import SearchPlan
+    from query_parser.plan import Resolve
     from query_parser.request import HaRequest
 
 
@@ -40,6 +41,7 @@ class Services:
     def close(self) -> None:
         self.embedding.close()
         self.readers.close()
+        self.tables.blobs.close()
         self.engine.close()
 
 
@@ -49,10 +51,11 @@ def open_services(settings: Settings, *, wait_s: float = 0.0) -> Services:
     Raises DataFolderBusy, EngineError, SettingsError.
     """
     from embedding.service import EmbeddingService
-    from havengate.blobs import FolderBlobStore
+    from havengate.bucket_blobs import open_blobs
 
+    blobs = open_blobs(settings)
     engine = _open_engine(settings, wait_s)
-    return wire(settings, engine, EmbeddingService(settings.embedding), FolderBlobStore(settings.data_dir / "blobs"))
+    return wire(settings, engine, EmbeddingService(settings.embedding), blobs)
 
 
 def wire(settings: Settings, engine: Engine, embedding: EmbeddingService, blobs: BlobStore) -> Services:
@@ -93,15 +96,18 @@ def services(settings: Settings, *, wait_s: float = 0.0) -> Iterator[Services]:
         opened.close()
 
 
-def plan_of(services: Services, request: HaRequest) -> SearchPlan:
-    """The plan of a parsed HA3 request over these tables. Raises as query_parser.plan.plan_request does."""
+def plan_of(services: Services, request: HaRequest, resolve: Resolve | None = None) -> SearchPlan:
+    """The plan of a parsed HA3 request over these tables, or those that ``resolve`` gives out.
+
+    Raises as query_parser.plan.plan_request does.
+    """
     from havengate.bind import bind
     from query_parser.plan import plan_request
 
     window = services.settings.limits.window
     return plan_request(
         request,
-        services.tables.resolve,
+        resolve or services.tables.resolve,
         index_aliases=services.settings.alias_set,
         window=window,
         check=partial(bind, window=window),

@@ -91,7 +91,7 @@ def hash_user(name: str, role: str) -> None:
 
     Example: havengate user hash alice --role write
     """
-    from gateway.auth import hash_password, parse_users
+    from gateway.users import hash_password, parse_users
 
     if not name.strip() or name != name.strip() or set(name) & set(":,") or not name.isprintable():
         raise RequestError(f"a user's name is printable, without ':', ',' and blanks around it, not {name!r}")

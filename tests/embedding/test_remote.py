@@ -15,7 +15,7 @@ from embedding.clip.model import load_clip
 from embedding.clip.runtime import RuntimeSettings
 from embedding.readiness import Readiness
 from embedding.service import EmbeddingService
-from gateway.auth import hash_password
+from gateway.users import hash_password
 from havengate.doctor import examine
 from havengate.errors import ModelAway, ModelError, Overloaded, PictureError
 from havengate.setting_groups import EmbeddingSettings

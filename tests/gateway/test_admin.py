@@ -7,8 +7,8 @@ import pytest
 from support import open_colour_services
 
 from gateway.app import create_app
-from gateway.auth import hash_password
 from gateway.parts import Parts
+from gateway.users import hash_password
 from ingest.table_administration import open_administration
 from schemas.templates import template
 

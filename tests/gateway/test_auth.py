@@ -5,10 +5,12 @@ from base64 import b64encode
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 import pytest
-from flask import Flask
 from gateway_fakes import FakeServices, client_of
 
-from gateway.auth import Authenticator, hash_password, install, needs, parse_users
+from gateway.application import Application
+from gateway.auth import install, needs
+from gateway.authenticator import Authenticator
+from gateway.users import hash_password, parse_users
 from havengate.errors import SettingsError, Unauthorized
 
 PASSWORD = "p@ss:wörd"
@@ -94,13 +96,13 @@ class CountingCheck:
 
 def test_a_proven_password_is_not_hashed_again():
     check = CountingCheck()
-    authenticator = Authenticator(parse_users(f"reader:read:{HASH}"), check)
+    authenticator = Authenticator(lambda: parse_users(f"reader:read:{HASH}"), check)
     assert [authenticator.user(basic("reader")).role for _ in range(3)] == ["read"] * 3
     assert check.asked == [(HASH, PASSWORD)]
 
 
 def test_a_proven_password_opens_nothing_for_another():
-    authenticator = Authenticator(parse_users(f"reader:read:{HASH}"), CountingCheck())
+    authenticator = Authenticator(lambda: parse_users(f"reader:read:{HASH}"), CountingCheck())
     authenticator.user(basic("reader"))
     with pytest.raises(Unauthorized):
         authenticator.user(basic("reader", PASSWORD + "x"))
@@ -109,7 +111,7 @@ def test_a_proven_password_opens_nothing_for_another():
 def test_an_unknown_name_costs_the_work_of_a_known_one():
     check = CountingCheck()
     with pytest.raises(Unauthorized):
-        Authenticator(parse_users(f"reader:read:{HASH}"), check).user(basic("nobody"))
+        Authenticator(lambda: parse_users(f"reader:read:{HASH}"), check).user(basic("nobody"))
     assert check.asked == [(HASH, PASSWORD)]
 
 
@@ -133,7 +135,7 @@ def flooded():
     """An application that has two slow checks on its hands, and the answers to come."""
     check = HeldCheck()
     check.go.set()
-    app = Flask(__name__)
+    app = Application(__name__)
     app.add_url_rule("/", view_func=needs("read")(lambda: "well"))
     install(app, parse_users(USERS), check)
     assert ask(app, basic("reader")).status_code == 200

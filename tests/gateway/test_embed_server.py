@@ -15,8 +15,8 @@ from support import EXTRA_FIELDS, photo_row
 
 from embedding.service import EmbeddingService
 from embedding.wire import SHAPE_HEADER, vectors_from
-from gateway.auth import hash_password
 from gateway.embed_server import Served, create_app, serve_models
+from gateway.users import hash_password
 from havengate.documents import Command
 from havengate.errors import ModelError, SettingsError
 from havengate.services import services
