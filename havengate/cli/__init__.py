@@ -11,6 +11,7 @@ import click
 from havengate.cli.backup import backup, restore
 from havengate.cli.changes import changes
 from havengate.cli.common import printable
+from havengate.cli.dashboards import dashboards
 from havengate.cli.data import schema, table
 from havengate.cli.embed import embed
 from havengate.cli.generations import generations, rebuild, rollback
@@ -42,7 +43,7 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-_DATA = (changes, images, ingest, job, schema, table)
+_DATA = (changes, dashboards, images, ingest, job, schema, table)
 _MODELS = (embed, embed_server, models)
 _QUERIES = (explain, parse, search)
 _RUNNING = (config, demo, doctor, serve, user, worker)
