@@ -45,6 +45,10 @@ class ObjectReader(Protocol):
 class BlobStore(Protocol):
     """Bytes by content hash, a name space per table. May be called from several threads."""
 
+    @property
+    def keeps_young(self) -> bool:
+        """Whether ``delete`` leaves what was put a moment ago, so that somebody has to sweep later."""
+
     def put(self, table: str, data: bytes) -> str:
         """Stores the bytes durably and returns their key; what is there already is not written again."""
 
@@ -66,8 +70,17 @@ class BlobStore(Protocol):
         Between finding that no row names a blob and deleting it, none may begin to.
         """
 
+    def clearing(self, table: str) -> AbstractContextManager[None]:
+        """Around the making or dropping of a table: deletes behind it the bytes that there were before.
+
+        Those that others put for a table of that name meanwhile stay. Where the context raises, all stay.
+        """
+
     def drop_table(self, table: str) -> None:
         """Deletes all of a table's bytes, if it has any."""
+
+    def close(self) -> None:
+        """What was opened is given back."""
 
 
 def open_reader(endpoint: str, bucket: str) -> ObjectReader:
@@ -159,6 +172,8 @@ class FolderBlobStore:
     ``.new-`` file, which goes with its table.
     """
 
+    keeps_young = False
+
     def __init__(self, root: Path) -> None:
         self._root = root
 
@@ -169,9 +184,9 @@ class FolderBlobStore:
         keys = [content_hash(data) for data in items]
         files = {self._file(table, key): data for key, data in zip(keys, items, strict=True)}
         try:
-            _each(_write_new, files.items())
+            each(_write_new, files.items())
             # Also for files that were there: another thread may not have come this far with them.
-            _each(_sync_folder, {file.parent for file in files})
+            each(sync_folder, {file.parent for file in files})
         except OSError as error:
             raise EngineError(f"the blob store cannot write for table {table!r}: {error}") from error
         return keys
@@ -181,7 +196,8 @@ class FolderBlobStore:
             return self._file(table, key).read_bytes()
         except FileNotFoundError as error:
             raise Moved(
-                f"the blob store has no {key} for table {table!r}; gateways of one cluster need one HAVENGATE_DATA_DIR"
+                f"the blob store has no {key} for table {table!r}; gateways of one cluster need one"
+                " HAVENGATE_BLOBS__URL or HAVENGATE_DATA_DIR"
             ) from error
         except OSError as error:
             raise EngineError(f"the blob store cannot read {key} of table {table!r}: {error}") from error
@@ -217,6 +233,13 @@ class FolderBlobStore:
         finally:
             os.close(lock)
 
+    @contextmanager
+    def clearing(self, table: str) -> Iterator[None]:
+        # Who writes rows of a new table waits, so that what is deleted is the former one's.
+        with self.writing(table):
+            yield
+            self.drop_table(table)
+
     def drop_table(self, table: str) -> None:
         folder = self._folder(table)
         try:
@@ -225,23 +248,36 @@ class FolderBlobStore:
         except OSError as error:
             raise EngineError(f"the blob store cannot drop table {table!r}: {error}") from error
 
+    def close(self) -> None:
+        pass
+
     def _set_aside(self, folder: Path) -> Iterator[Path]:
         # The name is free at once, and a crash while deleting leaves no half of a table.
         if folder.exists():
             grave = tempfile.mkdtemp(prefix=".dropped-", dir=self._root)
             folder.rename(Path(grave) / "table")
-            _sync_folder(self._root)
+            sync_folder(self._root)
             yield Path(grave)
 
     def _folder(self, table: str) -> Path:
-        if not table or table.startswith(".") or "/" in table or "\0" in table:
-            raise EngineError(f"the blob store takes no table name {table[:_SHOWN]!r}")
-        return self._root / table
+        return self._root / require_table(table)
 
     def _file(self, table: str, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise EngineError(f"the blob store takes no key {key[:_SHOWN]!r}: 64 lower-case hex digits are wanted")
-        return self._folder(table) / key[:2] / key
+        return self._folder(table) / require_key(key)[:2] / key
+
+
+def require_table(table: str) -> str:
+    """The name, if a blob store can keep a table under it. Raises EngineError."""
+    if not table or table.startswith(".") or "/" in table or "\0" in table:
+        raise EngineError(f"the blob store takes no table name {table[:_SHOWN]!r}")
+    return table
+
+
+def require_key(key: str) -> str:
+    """The key, if it is one. Raises EngineError."""
+    if not _KEY.fullmatch(key):
+        raise EngineError(f"the blob store takes no key {key[:_SHOWN]!r}: 64 lower-case hex digits are wanted")
+    return key
 
 
 def _make_folder(folder: Path) -> None:
@@ -249,11 +285,11 @@ def _make_folder(folder: Path) -> None:
         return
     _make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
 
 
-def _each(do: Callable[[ItemT], None], items: Collection[ItemT]) -> None:
-    """At once, because a disk syncs several files in little more time than one."""
+def each(do: Callable[[ItemT], None], items: Collection[ItemT]) -> None:
+    """At once, because a disk syncs several files in little more time than one, and a store answers so."""
     if len(items) < 2:  # noqa: PLR2004
         for item in items:
             do(item)
@@ -283,7 +319,7 @@ def _write(file: Path, data: bytes) -> None:
         raise
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -38,6 +38,10 @@ class Unclear(DocumentError):
     """An object that cannot be read, where the answer does not tell whether the whole bucket cannot."""
 
 
+class Missing(DocumentError):
+    """The store knows that there is no such object."""
+
+
 class BrokenOff(DocumentError):
     """An object whose bytes did not come, however often it was asked for."""
 
@@ -98,7 +102,7 @@ def _refused(error: ClientError, store: str) -> HavengateError:
         return DocumentError(f"{_OF_THE_OBJECT[code]} ({code})")
     if status == HTTPStatus.NOT_FOUND and code != "NoSuchBucket":
         # Every web server answers like this, but without a code.
-        kind = Unclear if code == str(status) else DocumentError
+        kind = Unclear if code == str(status) else Missing
         return kind("no such object in the bucket")
     return SourceError(f"{store}: {_WHY.get(code, 'refused')} ({code}, status {status})")
 

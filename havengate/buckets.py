@@ -1,4 +1,4 @@
-"""Buckets of stores that speak S3 (Alibaba's OSS, AWS, MinIO), read with boto3. Nothing is ever written.
+"""Buckets of stores that speak S3 (Alibaba's OSS, AWS, MinIO), with boto3. Sources of rows and pictures are only read.
 
 What is wrong with one object is a DocumentError or PictureError, what is wrong with the store a SourceError: a row
 is to blame for the first only. Messages name codes of the store and never its words, which may repeat a key.
@@ -41,7 +41,7 @@ class _Broken(Exception):
 
 
 class Bucket:
-    """One bucket, read only. May be called from several threads.
+    """One bucket. May be called from several threads.
 
     A call is tried up to four times where the store does not answer or says to come again, and a body that breaks
     off three times; no answer for ``timeout_s`` seconds, or bytes that come more slowly than 64 KiB/s beyond that,
@@ -52,7 +52,7 @@ class Bucket:
     def __init__(self, client: Any, endpoint: Endpoint, name: str, timeout_s: float) -> None:
         self._client = client
         self._name = name
-        self._store = f"bucket {name!r} at {endpoint.url}"
+        self.place = f"bucket {name!r} at {endpoint.url}"
         self._timeout_s = timeout_s
         self._answered = False
         self._silent = frozenset[str]()
@@ -65,7 +65,7 @@ class Bucket:
         except ValueError as error:
             raise DocumentError(f"picture {path[:_SHOWN]!r}: {error}") from error
         try:
-            return self._whole(key, max_bytes)
+            return self.whole(key, max_bytes)
         except (DocumentError, PictureError) as error:
             kind = PictureError if isinstance(error, PictureError) else DocumentError
             raise kind(f"picture {path[:_SHOWN]!r}: {error.message}") from error
@@ -73,9 +73,9 @@ class Bucket:
     def look(self, key: str) -> StoredObject:
         """Raises SourceError where there is no such object."""
         try:
-            answer = self._ask("head_object", Key=key)
+            answer = self.ask("head_object", Key=key)
         except DocumentError as error:
-            raise SourceError(f"object {key[:_SHOWN]!r} of {self._store}: {error.message}") from error
+            raise SourceError(f"object {key[:_SHOWN]!r} of {self.place}: {error.message}") from error
         return StoredObject(key, int(answer["ContentLength"]), str(answer.get("ETag", "")))
 
     def part(self, of: StoredObject, start: int, size: int) -> bytes:
@@ -85,11 +85,11 @@ class Bucket:
         try:
             data, answer = self._got(size, Key=of.key, Range=span, IfMatch=of.etag)
         except BrokenOff as error:
-            raise SourceAway(f"object {of.key[:_SHOWN]!r} of {self._store} {error.message}") from error
+            raise SourceAway(f"object {of.key[:_SHOWN]!r} of {self.place} {error.message}") from error
         except (DocumentError, PictureError) as error:
-            raise SourceChanged(f"object {of.key[:_SHOWN]!r} of {self._store}: {error.message}") from error
+            raise SourceChanged(f"object {of.key[:_SHOWN]!r} of {self.place}: {error.message}") from error
         if len(data) != size or answer.get("ETag", "") != of.etag:
-            raise SourceChanged(f"object {of.key[:_SHOWN]!r} of {self._store} is not what it was")
+            raise SourceChanged(f"object {of.key[:_SHOWN]!r} of {self.place} is not what it was")
         return data
 
     def objects(self, prefix: str, after: str = "") -> Iterator[list[StoredObject]]:
@@ -100,13 +100,13 @@ class Bucket:
         while True:
             begin = {"StartAfter": after} if after else {}
             try:
-                answer = self._ask("list_objects_v2", Prefix=prefix, MaxKeys=_PAGE, **begin)
+                answer = self.ask("list_objects_v2", Prefix=prefix, MaxKeys=_PAGE, **begin)
             except DocumentError as error:
-                raise SourceError(f"{self._store} cannot be listed: {error.message}") from error
+                raise SourceError(f"{self.place} cannot be listed: {error.message}") from error
             page = [StoredObject(o["Key"], int(o["Size"]), o.get("ETag", "")) for o in answer.get("Contents", ())]
             keys = [after, *(found.key for found in page)]
             if keys != sorted(keys) or after in keys[1:]:
-                raise SourceError(f"{self._store} does not list its objects in order")
+                raise SourceError(f"{self.place} does not list its objects in order")
             if page:
                 yield page
             if not answer.get("IsTruncated") or not page:
@@ -116,14 +116,15 @@ class Bucket:
     def close(self) -> None:
         self._client.close()
 
-    def _whole(self, key: str, max_bytes: int) -> bytes:
+    def whole(self, key: str, max_bytes: int) -> bytes:
+        """All bytes of the object with this very key. Raises as ``read``; Missing where the store has none."""
         try:
             return self._got(max_bytes, Key=key)[0]
         except Unclear as error:
             if self._is_readable():
                 raise
             raise SourceError(
-                f"{self._store}: {error.message}, and the bucket cannot be listed; is this its endpoint, and may these"
+                f"{self.place}: {error.message}, and the bucket cannot be listed; is this its endpoint, and may these"
                 " credentials read and list it? To those that may not list a missing object looks like a forbidden one"
             ) from error
 
@@ -131,7 +132,7 @@ class Bucket:
         """Whether the store has ever told these credentials anything of this bucket."""
         if not self._answered:
             try:
-                self._ask("list_objects_v2", MaxKeys=1)
+                self.ask("list_objects_v2", MaxKeys=1)
             except HavengateError:
                 return False
         return True
@@ -139,7 +140,7 @@ class Bucket:
     def _got(self, max_bytes: int, **request: str) -> tuple[bytes, Mapping[str, Any]]:
         fault = ""
         for _ in range(_ATTEMPTS - 1):
-            answer = self._ask("get_object", **request)
+            answer = self.ask("get_object", **request)
             try:
                 return self._body(answer, max_bytes), answer
             except _Broken as broken:
@@ -171,13 +172,14 @@ class Bucket:
             raise _Broken(f"broke off after {len(data)} bytes") from error
         return bytes(data)
 
-    def _ask(self, call: str, **request: Any) -> Mapping[str, Any]:
+    def ask(self, call: str, **request: Any) -> Mapping[str, Any]:
+        """The answer to a call of boto3's client. Raises DocumentError of one object, SourceError of the store."""
         if monotonic() < self._away_until:
-            raise SourceAway(f"{self._store} could not be reached a moment ago")
+            raise SourceAway(f"{self.place} could not be reached a moment ago")
         try:
             answer: Mapping[str, Any] = getattr(self._client, call)(Bucket=self._name, **request)
         except failures() as error:
-            told = translated(error, self._store)
+            told = translated(error, self.place)
             # A store that knows that there is no such object has looked.
             self._answered |= isinstance(told, DocumentError) and not isinstance(told, Unclear)
             self._note_silence(silence(error), str(request.get("Key", "")))

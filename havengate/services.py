@@ -13,6 +13,7 @@ from havengate.errors import SettingsError
 from havengate.objects import Readers
 from havengate.search import Searcher
 from havengate.tables import Tables
+from havengate.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from embedding.service import EmbeddingService
@@ -33,6 +34,7 @@ class Services:
     searcher: Searcher
     documents: Documents
     readers: Readers
+    thumbnails: Thumbnails
 
     def models(self) -> set[str]:
         """Models that searches of the tables need."""
@@ -69,6 +71,7 @@ def wire(settings: Settings, engine: Engine, embedding: EmbeddingService, blobs:
         searcher=Searcher(engine, embedding, blobs, settings.limits),
         documents=Documents(engine, embedding, blobs, readers, settings),
         readers=readers,
+        thumbnails=Thumbnails(engine, blobs, readers, settings),
     )
 
 
@@ -83,7 +86,7 @@ def _open_engine(settings: Settings, wait_s: float) -> Engine:
         raise SettingsError(
             f"HAVENGATE_ENGINE__KIND=opensearch needs {error.name}: pip install 'havengate[opensearch]'"
         ) from error
-    return OpenSearchEngine.open(settings.engine)
+    return OpenSearchEngine.open(settings.engine, keep_days=settings.jobs.keep_days)
 
 
 @contextmanager

@@ -65,6 +65,13 @@ class Settings(BaseSettings):
     def alias_set(self) -> frozenset[str]:
         return frozenset(name.strip() for name in self.index_aliases.split(",") if name.strip())
 
+    def blob_keys(self) -> tuple[str, str] | None:
+        """AccessKey id and secret of the blobs' bucket; None: what boto3 finds."""
+        given = (self.blobs.access_key_id, self.blobs.access_key_secret.get_secret_value())
+        ambient = (self.sources.oss_access_key_id, self.sources.oss_access_key_secret.get_secret_value())
+        keys = given if any(given) else ambient
+        return keys if all(keys) else None
+
 
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment; ``overrides`` win.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,10 +36,9 @@ class Tables:
         TableExists.
         """
         spec = self.specify(name, vendor, settings)
-        if name not in self.names():
-            # What a kill in the middle of a drop left behind must not come back with the name.
-            self.blobs.drop_table(name)
-        self.engine.create_table(spec)
+        # What a kill in the middle of a drop left behind must not come back with the name.
+        with nullcontext() if name in self.names() else self.blobs.clearing(name):
+            self.engine.create_table(spec)
         return spec
 
     def specify(self, name: str, vendor: VendorSchema, settings: TableSettings) -> TableSpec:
@@ -67,8 +66,8 @@ class Tables:
 
     def drop(self, name: str) -> None:
         """The table, its rows and its pictures are gone for good. Raises UnknownTable."""
-        self.engine.drop_table(name)
-        self.blobs.drop_table(name)
+        with self.blobs.clearing(name) if name in self.names() else nullcontext():
+            self.engine.drop_table(name)
 
     def names(self) -> list[str]:
         return self.engine.table_names()

@@ -179,5 +179,5 @@ def _require_free(engine: Engine, name: str) -> None:
 def _clear(engine: Engine, blobs: BlobStore, placeholder: TableSpec) -> None:
     """Unless somebody else has begun meanwhile to restore a table of that name, or this one came to its end."""
     if engine.table(placeholder.name).vendor_schema.get(_MARK) == placeholder.vendor_schema[_MARK]:
-        engine.drop_table(placeholder.name)
-        blobs.drop_table(placeholder.name)
+        with blobs.clearing(placeholder.name):
+            engine.drop_table(placeholder.name)

@@ -114,6 +114,8 @@ class _Proxy(BaseHTTPRequestHandler):
 
     def do_GET(self):
         asked = self.store.note(self)
+        # Read in any case: what stays in the socket would be the next request.
+        self.sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         action = self.store.fault(asked) if self.store.fault else None
         if isinstance(action, Answer):
             self.answer(action.status, {"Content-Type": "application/xml", **action.headers}, action.body)
@@ -123,7 +125,7 @@ class _Proxy(BaseHTTPRequestHandler):
         else:
             self.pass_on(asked, action)
 
-    do_HEAD = do_GET  # noqa: N815  http.server's name
+    do_HEAD = do_PUT = do_DELETE = do_GET  # noqa: N815  http.server's names
 
     def pass_on(self, asked, action):
         status, headers, body = self.behind(asked)
@@ -147,7 +149,9 @@ class _Proxy(BaseHTTPRequestHandler):
         path = f"/{bucket}{self.path}" if bucket else self.path
         connection = http.client.HTTPConnection(*self.store.behind, timeout=30)
         try:
-            connection.request(self.command, path, headers=dict(self.headers) | {"Host": "127.0.0.1"})
+            connection.request(
+                self.command, path, self.sent or None, headers=dict(self.headers) | {"Host": "127.0.0.1"}
+            )
             response = connection.getresponse()
             body = response.read()
             hop = ("connection", "transfer-encoding", "date", "server")

@@ -10,6 +10,7 @@ from havengate.errors import HavengateError
 from ingest.jobs.control import Show, quiet
 from ingest.jobs.runner import Runner, Stop
 from ingest.rebuild.automatic import due_rebuilds
+from ingest.rebuild.swap import sweep_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,7 @@ _LOG = logging.getLogger(__name__)
 _LOOK_S = 1.0
 _TROUBLE_S = 10.0
 _PRUNE_S = 3600.0
+_SWEEP_S = 86_400.0
 
 
 class Worker:
@@ -77,6 +79,7 @@ class Worker:
     def run(self) -> None:
         """In the calling thread, until ``stop``."""
         pruned = polled = float("-inf")
+        swept = self._store.now()
         while not self._stop.event.is_set():
             self._woken.clear()
             pause = self._look_s
@@ -90,6 +93,9 @@ class Worker:
                     polled = self._store.now()
                 if self._runner.run_next(self._show, self._stop) is not None:
                     continue
+                if self._store.now() - swept > _SWEEP_S:
+                    swept = self._store.now()
+                    sweep_pictures(self._services.engine, self._services.tables.blobs)
             except HavengateError as error:
                 _LOG.warning("no jobs are run for %g seconds: %s", _TROUBLE_S, error.message)
                 pause = _TROUBLE_S

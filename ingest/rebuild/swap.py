@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from engines.contract import RowsQuery, at
-from havengate.errors import Busy, JobError, UnknownGeneration
+from havengate.errors import Busy, JobError, UnfitTable, UnknownGeneration, UnknownTable
 from havengate.types import Field, In, Literal
 from ingest.rebuild.record import Swap
 from schemas.vendor import masked
@@ -138,6 +139,22 @@ def drop_pictures(engine: Engine, blobs: BlobStore, table: str) -> int:
                     unheld -= _held(engine, address, name, unheld)
             blobs.delete(table, unheld)
         gone += len(unheld)
+    return gone
+
+
+def sweep_pictures(engine: Engine, blobs: BlobStore) -> int:
+    """Deletes what a store left because it was young when its row went; how many blobs nobody holds.
+
+    Tables with several generations are left to the rebuild that drops the others.
+    """
+    if not blobs.keeps_young:
+        return 0
+    gone = 0
+    for name in engine.table_names():
+        # Dropped meanwhile, or changed by others.
+        with suppress(UnknownTable, UnfitTable):
+            if len(engine.generations(name)) == 1:
+                gone += drop_pictures(engine, blobs, name)
     return gone
 
 
