@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -9,6 +10,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from havengate.errors import ModelError, Overloaded
+from havengate.request_id import REQUEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from havengate.types import Vector
 
 ItemT = TypeVar("ItemT")
+_LOG = logging.getLogger(__name__)
 
 
 class MicroBatcher(Generic[ItemT]):
@@ -41,7 +44,7 @@ class MicroBatcher(Generic[ItemT]):
         self._run = run
         self._size = size
         self._deadline_s = deadline_s
-        self._queue: deque[tuple[ItemT, Future[Vector], float]] = deque()
+        self._queue: deque[tuple[ItemT, Future[Vector], float, str]] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._expected = 1
@@ -49,19 +52,23 @@ class MicroBatcher(Generic[ItemT]):
         for thread in self._threads:
             thread.start()
 
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
     def submit(self, items: Sequence[ItemT]) -> list[Future[Vector]]:
         """One future per item; one that is cancelled in time gives its place back and never runs.
 
         Raises Overloaded where they would be too many with those that wait, and ModelError once closed; then none of
         them is taken.
         """
-        arrival = time.monotonic()
+        arrival, request_id = time.monotonic(), REQUEST_ID.get()
         futures: list[Future[Vector]] = [Future() for _ in items]
         with self._changed:
             if self._closed:
                 raise ModelError("the model is being closed")
             self._make_room(len(items))
-            self._queue.extend((item, future, arrival) for item, future in zip(items, futures, strict=True))
+            self._queue.extend((item, future, arrival, request_id) for item, future in zip(items, futures, strict=True))
             self._changed.notify()
         return futures
 
@@ -86,6 +93,7 @@ class MicroBatcher(Generic[ItemT]):
                 self._run_batch(batch)
 
     def _run_batch(self, batch: list[tuple[ItemT, Future[Vector]]]) -> None:
+        _LOG.debug("%s: a batch of %d", self._name, len(batch))
         try:
             answers = list(zip(batch, self._run([item for item, _ in batch]), strict=True))
         except Exception as error:  # noqa: BLE001 -- whatever it is, it belongs to the callers
@@ -107,8 +115,10 @@ class MicroBatcher(Generic[ItemT]):
             if self._queue:
                 # Who queued them woke one thread only.
                 self._changed.notify()
+        # What is logged meanwhile belongs to all of them.
+        REQUEST_ID.set(",".join(dict.fromkeys(request_id for *_, request_id in taken if request_id)))
         # A caller cannot cancel what is about to run.
-        return [(item, future) for item, future, _ in taken if future.set_running_or_notify_cancel()]
+        return [(item, future) for item, future, *_ in taken if future.set_running_or_notify_cancel()]
 
     def _run_alone(self, batch: list[tuple[ItemT, Future[Vector]]], error: Exception) -> None:
         if len(batch) == 1:

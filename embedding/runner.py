@@ -50,6 +50,11 @@ class ModelRunner:
     def dimension(self) -> int:
         return self.model.dimension
 
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How many texts and pictures are queued."""
+        return {"texts": self._texts.waiting, "pictures": self._pictures.waiting}
+
     def embed_texts(self, texts: Iterable[str]) -> npt.NDArray[np.float32]:
         """Texts -> [texts, dimension]. Raises as ``embed_pixels``."""
         return self._through(self._texts, texts)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedding import catalogue
 from embedding.crop.cropper import Cropper
+from embedding.load import Load
 from embedding.preparation import describe_preparation
 from embedding.readiness import Readiness
 from embedding.remote.runner import RemoteRunner
@@ -142,6 +143,13 @@ class EmbeddingService:
             return Readiness(waiting, failed)
         there = self._server.readiness(model for model in models if not self._is_here(model))
         return Readiness(waiting | there.waiting, failed | dict(there.failed), there.away)
+
+    def load(self) -> Load:
+        """What is asked of the models that are loaded here."""
+        with self._lock:
+            runners = {name: slot.runner for name, slot in self._slots.items() if slot.runner is not None}
+        waiting = {(name, kind): number for name, runner in runners.items() for kind, number in runner.waiting.items()}
+        return Load(waiting, *self._texts.uses)
 
     def close(self) -> None:
         """Answers what is under way and ends the threads; later calls raise ModelError."""

@@ -17,12 +17,22 @@ class TextCache:
         self._size = size
         self._vectors: OrderedDict[tuple[str, str], Vector] = OrderedDict()
         self._lock = threading.Lock()
+        self._hits = self._misses = 0
+
+    @property
+    def uses(self) -> tuple[int, int]:
+        """How often ``get`` gave a vector, and None."""
+        with self._lock:
+            return self._hits, self._misses
 
     def get(self, made_with: str, text: str) -> Vector | None:
         """The vector that was put, or None."""
         with self._lock:
             vector = self._vectors.get((made_with, text))
-            if vector is not None:
+            if vector is None:
+                self._misses += 1
+            else:
+                self._hits += 1
                 self._vectors.move_to_end((made_with, text))
             return vector
 

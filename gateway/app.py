@@ -7,14 +7,18 @@ import secrets
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway import admin, auth, changes, fetch, ha, health, plan_api, push, rest_dsl
+from gateway import admin, audit, auth, changes, fetch, ha, health, images, observe, plan_api, proxies, push, rest_dsl
 from gateway.application import Application
+from gateway.directory import Directory
+from gateway.gauges import EmbeddingGauges, EngineGauges, Watch, look
+from gateway.metrics import Metrics
 from gateway.openapi import views as openapi
 from gateway.parts import Parts
 from gateway.server import Site
-from gateway.users import parse_users
+from gateway.slow import SlowSearches
 from havengate.errors import EngineError, HavengateError
 from havengate.services import open_services
 from ingest.administration import BACKUPS
@@ -40,19 +44,33 @@ _PREDECESSOR_S = 10.0
 """A killed server's worker notices within a second and may still be finishing requests."""
 
 
-def create_app(services: Services, parts: Parts = _NO_PARTS) -> Application:
-    """Raises SettingsError for users that are not ``name:role:hash``."""
+def create_app(services: Services, parts: Parts | None = None) -> Application:
+    """Raises SettingsError for users that cannot be read."""
+    parts = parts or Parts()
     administration = parts.administration
     app = Application("havengate")
-    auth.install(app, parse_users(services.settings.auth.users), token=parts.token)
-    for dialect in (ha, rest_dsl, fetch, plan_api, health):
+    observe.install(app, parts.metrics, parts.slow)
+    _add_gauges(services, parts)
+    directory = Directory(services.settings.auth)
+    auth.install(app, directory, token=parts.token, limited=parts.metrics.limited)
+    audit.install(app)
+    proxies.install(app, services.settings.server.proxies)
+    for dialect in (ha, rest_dsl, fetch, plan_api):
         app.register_blueprint(dialect.blueprint(services))
+    app.register_blueprint(health.blueprint(services, lambda: directory.problem))
     app.register_blueprint(push.blueprint(services, administration.history if administration else None))
     if administration is not None:
         app.register_blueprint(admin.blueprint(administration))
         app.register_blueprint(changes.blueprint(administration))
+    app.register_blueprint(images.blueprint(services, lambda kept: parts.metrics.thumbnail(kept=kept)))
     app.register_blueprint(openapi.blueprint(administration=administration is not None))
     return app
+
+
+def _add_gauges(services: Services, parts: Parts) -> None:
+    jobs = parts.administration.store.numbers if parts.administration else None
+    parts.metrics.add(EngineGauges(Watch(partial(look, services.tables.names, jobs)), parts.metrics))
+    parts.metrics.add(EmbeddingGauges(services.embedding))
 
 
 def open_site(settings: Settings) -> Site:
@@ -68,18 +86,20 @@ def open_site(settings: Settings) -> Site:
     worker = Worker(services, administration.history, administration.store, KINDS) if settings.jobs.in_server else None
     if worker:
         administration = replace(administration, wake=worker.wake)
-    ended = threading.Event()
+    ended, metrics = threading.Event(), Metrics()
+    slow = SlowSearches(settings.log, services.engine.publish, partial(metrics.dropped, "slow_search"))
 
     def close() -> None:
         ended.set()
         if worker and not worker.stop(_JOB_ENDS_S):
             _LOG.warning("a job is stopped in the middle of a batch; it goes on behind the one before")
         administration.close()
+        slow.close()
         recorder.close()
         services.close()
 
     try:
-        app = create_app(services, Parts(administration, token))
+        app = create_app(services, Parts(administration, token, metrics, slow))
     except BaseException:
         close()
         raise

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 from pydantic_core import from_json
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
+from gateway.stages import stage
 from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
 
@@ -30,7 +31,8 @@ def read_body(request: Request, limit: int) -> bytes:
     """
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(limit)
-    raw = _read(request.stream, limit)
+    with stage("read"):
+        raw = _read(request.stream, limit)
     if request.content_length is not None and len(raw) < request.content_length:
         raise BadRequest(f"the body ended after {len(raw)} of {request.content_length} bytes")
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
@@ -63,8 +65,9 @@ def decode_json(raw: bytes) -> Any:
     if raw.count(b"[") + raw.count(b"{") > _MOST_CONTAINERS or raw.count(b",") > _MOST_COMMAS:
         raise RequestEntityTooLarge(f"more than {_MOST_CONTAINERS} lists and objects or {_MOST_COMMAS} commas")
     try:
-        # Many times faster than json.loads on a picture's Base64 or a push's vectors.
-        return from_json(raw, allow_inf_nan=False, cache_strings="keys")
+        with stage("parse"):
+            # Many times faster than json.loads on a picture's Base64 or a push's vectors.
+            return from_json(raw, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         raise _bad_json(str(error)) from error
 

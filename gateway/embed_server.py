@@ -20,11 +20,13 @@ from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from embedding.remote.server import READY
 from embedding.wire import CONTENT_TYPE, MOST_ITEMS, SHAPE_HEADER, pixels_from, shape_text, vectors_to
-from gateway import auth, health
+from gateway import auth, health, observe
 from gateway.application import Application
 from gateway.auth import needs
 from gateway.bodies import json_object, read_body
 from gateway.errors import json_response, log_if_ours, status_body
+from gateway.gauges import EmbeddingGauges
+from gateway.metrics import Metrics
 from gateway.server import Site, serve
 from gateway.users import parse_users
 from havengate.errors import HavengateError, ModelAway, Overloaded, excerpt
@@ -103,7 +105,9 @@ def open_site(settings: Settings, models: tuple[str, ...]) -> Site:
 
 def create_app(served: Served, settings: Settings) -> Application:
     """Raises SettingsError for users that are not ``name:role:hash``."""
-    app = Application("havengate-embed")
+    app, metrics = Application("havengate-embed"), Metrics()
+    observe.install(app, metrics)
+    metrics.add(EmbeddingGauges(served.embedding))
     auth.install(app, parse_users(settings.auth.users))
     app.register_blueprint(blueprint(served, settings.limits))
     app.register_blueprint(health.blueprint(served))

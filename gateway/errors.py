@@ -51,6 +51,7 @@ def adopt_request_id(candidate: str | None) -> bool:
 def log_if_ours(error: HavengateError) -> None:
     """Leaves a line for the operator where an answer's error is not the client's doing; notes when to come back."""
     g.retry_after_s = error.retry_after_s
+    g.refused_as = error.name
     if isinstance(error, EngineError | ModelAway):
         _LOG.warning("request %s: %s", g.request_id, error.message)
 

@@ -15,6 +15,7 @@ from gateway.auth import needs
 from gateway.bodies import json_object
 from gateway.ha_answer import answer, refuse, start_clock
 from gateway.query_string import parameter
+from gateway.stages import stage
 from gateway.wanted import DEFAULT_FORMAT, asked_format
 from havengate.codes import HaCode
 from havengate.errors import HavengateError, RequestError
@@ -33,7 +34,9 @@ def blueprint(services: Services) -> Blueprint:
     @views.get("/query")
     @needs("read")
     def get_query() -> Response:
-        return _answer(services, _text_of_get(request.query_string))
+        with stage("parse"):
+            text = _text_of_get(request.query_string)
+        return _answer(services, text)
 
     @views.post("/query")
     @needs("read")
@@ -77,4 +80,6 @@ def _answer(services: Services, text: str) -> Response:
     most = services.settings.limits.query_chars
     if len(text) > most:
         raise RequestError(f"{len(text)} characters, the most is {most}", code=HaCode.QUERY_INVALID)
-    return answer(services, parse_request(text), DEFAULT_FORMAT)
+    with stage("parse"):
+        parsed = parse_request(text)
+    return answer(services, parsed, DEFAULT_FORMAT)

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 
 from gateway.users import parse_users
 from gateway.worker import GatewayWorker
 from havengate import errors
 from havengate.errors import EngineError, HavengateError, SettingsError
+from havengate.log import configure
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -62,6 +64,7 @@ def serve(
     without users.
     """
     listener = _listen(settings, host, port)
+    configure(settings.log)
     application = _Application(settings, host, listener, app_factory or _open_site, record)
     master = os.getpid()
     try:
@@ -94,6 +97,15 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
     handle_ttou = handle_ttin
 
 
+class ServerLog(Logger):  # type: ignore[misc]
+    """gunicorn's own lines go where all others do (havengate.log)."""
+
+    def setup(self, cfg: Any) -> None:
+        self.cfg = cfg
+        self._access_log_enabled = False
+        self.error_log.propagate = True
+
+
 class _Application(BaseApplication):  # type: ignore[misc]
     def __init__(
         self, settings: Settings, host: str, listener: socket.socket, app_factory: AppFactory, record: str
@@ -124,8 +136,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "control_socket_disable": True,
             "forwarder_headers": "",
             "forwarded_allow_ips": "",
-            "errorlog": "-",
-            "loglevel": "warning",
+            "logger_class": ServerLog,
             "worker_exit": self._end,
         }
         for name, value in config.items():

@@ -1,4 +1,4 @@
-"""How long a request was in each stage: parse, embed, engine, pool, fetch, format."""
+"""How long a request was in each stage: wait (for a slot), read, parse, embed, engine, pool, fetch, write, format."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from flask import g
+from flask import g, has_app_context
 
 
 @contextmanager
@@ -20,7 +20,9 @@ def stage(name: str) -> Iterator[None]:
 
 
 def add_stages(seconds: Mapping[str, float]) -> None:
-    """Adds what was measured elsewhere: a SearchResult's timings."""
+    """Adds what was measured elsewhere: a SearchResult's timings. Outside requests nobody asks for them."""
+    if not has_app_context():
+        return
     stages = g.setdefault("stages", {})
     for name, spent in seconds.items():
         stages[name] = stages.get(name, 0.0) + spent

@@ -108,7 +108,8 @@ class GatewayWorker(ThreadWorker):  # type: ignore[misc]
             message = "internal error"
         else:
             message = _message(exc)
-            self.log.info("refused a request from %s: %s", addr, message)
+            # The message may quote a header, and a password in it.
+            self.log.info("refused a request from %s with status %d: %s", addr, status, type(exc).__name__)
         try:
             util.write_nonblock(client, _answer(status, message))
         except OSError:

@@ -19,7 +19,7 @@ from engines.contract import Engine, TableSpec
 from havengate.codes import HaCode
 from havengate.errors import DocumentError, HavengateError, Moved, RequestError
 from havengate.picture_rows import Draft, PictureRows
-from havengate.search import output_names, resolve_fields, unmoved
+from havengate.search import output_names, resolve_fields, timed, unmoved
 from havengate.types import Row
 from havengate.values import canonical_key, coerce, coerce_vector
 
@@ -72,6 +72,8 @@ class PushReport:
     written: int
     deleted: int
     failures: tuple[Failure, ...]
+    timings: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """Seconds of ``push`` by stage: embed (pictures read, decoded, embedded), write."""
 
 
 class Documents:
@@ -94,7 +96,15 @@ class Documents:
         """
         self._check_size(table, commands)
         specs = self._specs(table)
-        return unmoved(lambda: self.write(self.prepared(next(specs), commands)))
+        timings: dict[str, float] = {}
+
+        def write() -> PushReport:
+            with timed(timings, "embed"):
+                prepared = self.prepared(next(specs), commands)
+            with timed(timings, "write"):
+                return self.write(prepared)
+
+        return replace(unmoved(write), timings=timings)
 
     def prepared(self, table: TableSpec, commands: Sequence[Command]) -> Prepared:
         """All of a push but its writing: any number of commands, in any thread. Raises ModelError, EngineError."""

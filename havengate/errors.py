@@ -4,6 +4,7 @@ HavengateError
 ├── RequestError         the request's text, plan or values are wrong; nothing was done
 │   ├── UnknownTable     no such table
 │   ├── UnknownGeneration  the table has no such generation
+│   ├── NoPicture        the row, its picture or the field that was named is not there, or it cannot be shown
 │   └── PictureError     bytes that are not a usable picture
 ├── DocumentError        one document of a push cannot be written
 ├── SchemaError          a table schema breaks a rule of the vendor or of this version
@@ -71,6 +72,13 @@ def excerpt(text: str) -> str:
     return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 3]}..."
 
 
+def printable(text: str) -> str:
+    """The text with control characters and undecodable bytes escaped: names may carry a terminal's commands."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def point_at(source: str, span: Span) -> str:
     """Two lines: the surroundings of a span (long texts are cut) and carets under it."""
     start, end = max(0, span.start - _EXCERPT), min(len(source), span.end + _EXCERPT, span.start + 2 * _EXCERPT)
@@ -96,6 +104,10 @@ class UnknownTable(RequestError):
 class UnknownGeneration(RequestError):
     http_status = 404
     default_code = HaCode.CLUSTER_NAME_NOT_EXIST
+
+
+class NoPicture(RequestError):
+    http_status = 404
 
 
 class PictureError(RequestError):

@@ -103,20 +103,20 @@ class Searcher:
 
     def _prepared(self, plan: SearchPlan, spec: TableSpec, timings: dict[str, float]) -> _Prepared:
         asked = questions(bind(plan, spec.schema, window=self._limits.window), spec.schema)
-        with _timed(timings, "embed"):
+        with timed(timings, "embed"):
             return _Prepared(spec, asked, self._queries(asked, spec))
 
     def _answer(self, prepared: _Prepared, timings: dict[str, float], deadline: Deadline) -> SearchResult:
         asked, spec = prepared.asked, prepared.spec
         pools: dict[Leaf, Pool] = {}
-        with _timed(timings, "engine"):
+        with timed(timings, "engine"):
             for leaf, query in prepared.queries.items():
                 pools[leaf] = self._pool(replace(query, deadline_s=deadline.left), spec)
                 deadline.check("engine")
-        with _timed(timings, "pool"):
+        with timed(timings, "pool"):
             rows, total, aggregations = _page(asked, pools)
         deadline.check("pool")
-        with _timed(timings, "fetch"):
+        with timed(timings, "fetch"):
             hits = self._hits(rows, asked.plan, spec)
         deadline.check("fetch")
         certificates = tuple(_certificate(leaf.term, pools[leaf]) for leaf in asked.vector_leaves)
@@ -226,7 +226,8 @@ def unmoved(read: Callable[[], ReadT]) -> ReadT:
 
 
 @contextmanager
-def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+def timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    """Adds the seconds until it is left without an error: what is read again is waited for again."""
     start = time.perf_counter()
     yield
-    timings[stage] = time.perf_counter() - start
+    timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - start

@@ -12,6 +12,7 @@ from embedding.readiness import Readiness
 from embedding.remote.connections import Connections
 from embedding.wire import CONTENT_TYPE, SHAPE_HEADER, shape_text, vectors_from
 from havengate.errors import ModelAway, ModelError, Overloaded
+from havengate.request_id import REQUEST_ID
 from havengate.types import Fingerprint
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ class ModelServer:
     ) -> npt.NDArray[np.float32]:
         # The server may have begun anew with another model since the card was written.
         query = urlencode({"model": card.name, "space": card.fingerprint.space})
-        answer = self._connections.send("POST", f"/v1/embed/{what}?{query}", body, headers=headers)
+        request_id = REQUEST_ID.get()
+        named = {**headers, "X-Request-ID": request_id} if request_id else headers
+        answer = self._connections.send("POST", f"/v1/embed/{what}?{query}", body, headers=named)
         if answer.status in (_CONFLICT, _NOT_FOUND):
             self._forget(card)
         self._check(answer)

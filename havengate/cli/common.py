@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from havengate import errors
 from havengate.errors import DataFolderBusy
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from ingest.administration import Administration, JobAdministration
 
 _FORMER_OWNER_S = 2.0
+printable = errors.printable
 
 
 @contextmanager
@@ -96,8 +98,3 @@ def _user() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"uid {os.getuid()}"
-
-
-def printable(text: str) -> str:
-    """The text with control characters and undecodable bytes escaped: names may carry a terminal's commands."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -63,6 +63,12 @@ class JobStore:
             )
             return [_read(row) for row in rows]
 
+    def numbers(self) -> dict[tuple[str, str], int]:
+        """How many jobs there are by kind and state."""
+        with self._database.reading() as file:
+            rows = file.execute("SELECT kind, state, COUNT(*) FROM jobs GROUP BY kind, state")
+            return {(kind, state): number for kind, state, number in rows}
+
     def unfinished(self, kind: str, table: str, params: Mapping[str, object]) -> Job | None:
         """The newest job of that kind that has not ended and whose parameters have these values among them."""
         with self._database.reading() as file:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embedding.load import Load
 from embedding.readiness import Readiness
 from engines.contract import TableSpec
 from gateway.app import create_app
@@ -94,6 +95,9 @@ class FakeEmbedding:
         self.warmed += sorted(models)
         if self.failed:
             raise ModelError("one of them")
+
+    def load(self):
+        return Load({("builtin", "texts"): 2}, text_hits=3, text_misses=4)
 
     def readiness(self, models):
         failed = {name: self.failed[name] for name in models if name in self.failed}

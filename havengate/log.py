@@ -1,0 +1,155 @@
+"""The log on stderr: lines for people or JSON objects, each with the id of the request that it is about.
+
+Set up by entry points. Other packages' loggers are heard from warnings on: below that they write what they send and
+get, pictures and signatures among it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import threading
+import time
+import traceback
+from logging.handlers import WatchedFileHandler
+from typing import TYPE_CHECKING, Any
+
+from havengate.errors import SettingsError, printable
+from havengate.request_id import REQUEST_ID
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from havengate.setting_groups import LogSettings
+
+AUDIT = "havengate.audit"
+_OURS = ("embedding", "engines", "gateway", "havengate", "ingest", "query_parser", "schemas")
+_SERVER = "gunicorn.error"
+_OF_EVERY_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request_id"}
+# Longer than any id, digest or name; shorter than any picture, password hash or signed token.
+_OPAQUE = re.compile(r"[A-Za-z0-9+/=_%-]{100,}")
+_LONGEST = 8000
+
+
+def configure(settings: LogSettings) -> None:
+    """What this process logs from now on. Raises SettingsError for a file that cannot be written."""
+    form = _JsonLines() if settings.format == "json" else _TextLines()
+    lines: logging.Handler = logging.StreamHandler(sys.stderr)
+    _take_over(logging.getLogger(), _prepared(lines, form), logging.WARNING)
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
+    # gunicorn's debug lines quote what clients send.
+    logging.getLogger(_SERVER).setLevel(max(level, logging.INFO))
+    audit = logging.getLogger(AUDIT)
+    # Not a matter of level: whoever set up a gateway with users wants to know.
+    audit.setLevel(logging.INFO)
+    audit.propagate = settings.audit is None
+    _take_over(audit, _prepared(_file(settings.audit), form) if settings.audit else None, logging.INFO)
+    logging.captureWarnings(True)
+    threading.excepthook = _log_thread
+
+
+def _take_over(logger: logging.Logger, handler: logging.Handler | None, level: int) -> None:
+    """Its handlers from an earlier set-up go; those of others (a test that listens) stay."""
+    for other in [other for other in logger.handlers if isinstance(other.formatter, _TextLines | _JsonLines)]:
+        logger.removeHandler(other)
+        other.close()
+    if handler is not None:
+        logger.addHandler(handler)
+    logger.setLevel(level)
+
+
+def _prepared(handler: logging.Handler, form: logging.Formatter) -> logging.Handler:
+    handler.setFormatter(form)
+    handler.addFilter(_with_request_id)
+    return handler
+
+
+def _file(path: Path) -> logging.Handler:
+    try:
+        path.touch(mode=0o600)
+        # Opens it again when it was moved away: logs are rotated.
+        return WatchedFileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"HAVENGATE_LOG__AUDIT: {path} cannot be written: {error.strerror}") from error
+
+
+def _with_request_id(record: logging.LogRecord) -> bool:
+    record.request_id = getattr(record, "request_id", "") or REQUEST_ID.get()
+    return True
+
+
+def _log_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and args.exc_type is not SystemExit:
+        name = args.thread.name if args.thread else "?"
+        told = (args.exc_type, args.exc_value, args.exc_traceback)
+        logging.getLogger(__name__).error("thread %s ended by an error", name, exc_info=told)
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line, in ASCII, so that no reader takes part of a text for an end of line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "request_id": getattr(record, "request_id", ""),
+            "message": _harmless(record.getMessage()),
+            **_extra(record),
+        }
+        if record.exc_info:
+            line["exception"] = _harmless(_traceback(record))
+        return json.dumps(line, default=str)
+
+
+class _TextLines(logging.Formatter):
+    """``time LEVEL logger [request id] message key=value``; a traceback's lines begin with ``    | ``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        request_id = getattr(record, "request_id", "")
+        words = [_time(record), record.levelname, record.name, f"[{request_id}]" if request_id else "[-]"]
+        words.append(_harmless(record.getMessage()))
+        words += [f"{key}={_shown(value)}" for key, value in _extra(record).items()]
+        lines = [printable(" ".join(words))]
+        if record.exc_info:
+            lines += [f"    | {printable(line)}" for line in _harmless(_traceback(record)).split("\n")]
+        return "\n".join(lines)
+
+
+def _time(record: logging.LogRecord) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z"
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    extra = {key: value for key, value in vars(record).items() if key not in _OF_EVERY_RECORD}
+    return {key: _harmless_value(value) for key, value in extra.items()}
+
+
+def _shown(value: object) -> str:
+    """A word as it is; what has blanks or is no text, as JSON."""
+    plain = isinstance(value, str) and value.isprintable() and not set(value) & set(' "=')
+    return str(value) if plain else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _harmless_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return _harmless(value)
+    if isinstance(value, dict):
+        return {key: _harmless_value(item) for key, item in value.items()}
+    return [_harmless_value(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _harmless(text: str) -> str:
+    """The last line of defence: whoever writes a line is to leave out pictures and secrets himself."""
+    text = _OPAQUE.sub(lambda found: f"{found[0][:8]}\N{HORIZONTAL ELLIPSIS} ({len(found[0])} characters)", text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\N{HORIZONTAL ELLIPSIS} ({len(text)} characters)"
+
+
+def _traceback(record: logging.LogRecord) -> str:
+    kind, error, where = record.exc_info or (None, None, None)
+    return "".join(traceback.format_exception(kind, error, where)).rstrip("\n")
