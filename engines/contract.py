@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from havengate.types import Expr, FilterMode, Fingerprint, Pool, Row, SortKey
 from schemas.settings import TableSettings
@@ -146,6 +146,9 @@ class Generation:
     building: bool = False
 
 
+Published = Literal["changes", "slow-searches"]
+"""What people look at beside tables: the change history (until they remove it), and searches that took long."""
+
 Explanation = Mapping[str, object]
 """JSON; long vectors and pictures are cut."""
 
@@ -240,10 +243,11 @@ class Engine(Protocol):
     def drop_generation(self, name: str, generation: str) -> None:
         """Raises UnknownGeneration, RequestError for the current one."""
 
-    def publish_change(self, key: str, change: Mapping[str, object]) -> None:
-        """Puts an entry of the change history where people look at the engine's data, if there is such a place.
+    def publish(self, kind: Published, key: str, document: Mapping[str, object]) -> None:
+        """Puts a document where people look at the engine's data, if there is such a place.
 
-        ``key`` names the entry: publishing it again replaces it. ``change`` is JSON. Raises EngineError.
+        ``key`` names it within its kind: publishing it again replaces it. ``document`` is JSON, with the seconds of the
+        epoch as ``at``. Raises EngineError.
         """
 
     def close(self) -> None: ...

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ class HistoryStore:
         publish: Callable[[str, Mapping[str, object]], None] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """``publish`` gets every entry, soon after it was written; see engines.contract.Engine.publish_change."""
+        """``publish`` gets every entry, soon after it was written; see engines.contract.Engine.publish."""
         self._path = data_dir / FILE
         self._now = now
         self._mutex = threading.Lock()
@@ -232,7 +233,7 @@ class HistoryStore:
 def open_history(settings: Settings, engine: Engine | None = None) -> HistoryStore:
     """The history of a data folder; with an engine, entries are published through it where it has a place for them."""
     shown = engine is not None and settings.engine.kind != "embedded"
-    return HistoryStore(settings.data_dir, engine.publish_change if engine and shown else None)
+    return HistoryStore(settings.data_dir, partial(engine.publish, "changes") if engine and shown else None)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from engines.contract import Explanation, Generation, PoolQuery, RowsQuery, TableSpec, TableStats
+    from engines.contract import Explanation, Generation, PoolQuery, Published, RowsQuery, TableSpec, TableStats
     from havengate.types import Pool, Row, Vector
     from schemas.settings import TableSettings
 
@@ -131,5 +131,5 @@ class EmbeddedEngine:
     def drop_generation(self, name: str, generation: str) -> None:
         self._tables.drop_generation(name, generation)
 
-    def publish_change(self, key: str, change: Mapping[str, object]) -> None:
-        """Nothing: the history is in the data folder already."""
+    def publish(self, kind: Published, key: str, document: Mapping[str, object]) -> None:
+        """Nothing: what is published is in the data folder or in the log already."""

@@ -18,9 +18,9 @@ from engines.opensearch.cluster import health, require_cluster
 from engines.opensearch.deletions import Deletions
 from engines.opensearch.edge import translated
 from engines.opensearch.generations import Generations
-from engines.opensearch.history import History
 from engines.opensearch.holds import Holds
 from engines.opensearch.patience import patiently
+from engines.opensearch.published import Publications
 from engines.opensearch.refresh import Late
 from engines.opensearch.searches import Searches
 from engines.opensearch.table import Table
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from engines.contract import Explanation, Generation, PoolQuery, RowsQuery, TableSpec, TableStats
+    from engines.contract import Explanation, Generation, PoolQuery, Published, RowsQuery, TableSpec, TableStats
     from engines.opensearch.stored import Stored
     from havengate.setting_groups import EngineSettings
     from havengate.types import Pool, Row, Vector
@@ -50,7 +50,8 @@ class OpenSearchEngine:
     shards at one instant, and a call that failed half-way may have written some of its rows (docs/opensearch.md).
     """
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(self, settings: EngineSettings, *, keep_days: int = 90) -> None:
+        """``keep_days``: how long published searches are kept."""
         with translated("opening"):
             self._client = connect(settings)
         self._settings = settings
@@ -64,15 +65,15 @@ class OpenSearchEngine:
         self._generations = Generations(
             self._client, self._catalog, self._holds, self._searches, late=self._late, timeout_s=settings.timeout_s
         )
-        self._history = History(self._client, names, settings)
+        self._publications = Publications(self._client, names, settings, keep_days)
         self._patience_s = settings.timeout_s / 2
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._checked = False
         self._closed = False
 
     @classmethod
-    def open(cls, settings: EngineSettings) -> Self:
-        return cls(settings)
+    def open(cls, settings: EngineSettings, *, keep_days: int = 90) -> Self:
+        return cls(settings, keep_days=keep_days)
 
     def __enter__(self) -> Self:
         return self
@@ -184,9 +185,9 @@ class OpenSearchEngine:
         with self._calling(f"changing table {name!r}"):
             self._generations.drop(name, generation)
 
-    def publish_change(self, key: str, change: Mapping[str, object]) -> None:
-        with self._calling("publishing the change history"):
-            self._history.publish(key, change)
+    def publish(self, kind: Published, key: str, document: Mapping[str, object]) -> None:
+        with self._calling(f"publishing {kind}"):
+            self._publications.publish(kind, key, document)
 
     def _read(self, name: str, doing: str, ask: Callable[[Table], T], generation: str | None = None) -> T:
         """Whole calls are asked again: the pages of one point in time go with the node that held it."""

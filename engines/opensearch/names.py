@@ -25,7 +25,8 @@ class Names:
     alias ``<prefix>T.held.SECONDS``  a generation whose writes are held back, since or as of when (the epoch's seconds)
     index ``<prefix>-t-g1``           a generation's rows
     index ``<prefix>-t-g1-deleted``   which of them were deleted, by its alias ``<prefix>T.g1.deleted``
-    index ``<prefix>change-history``  the entries of ``publish_change``, by its alias ``<prefix>change-history.log``
+    index ``<prefix>change-history``  the documents of ``publish`` of one kind, by its alias
+                                      ``<prefix>change-history.log``
     """
 
     def __init__(self, prefix: str) -> None:
@@ -69,13 +70,12 @@ class Names:
     def deletions_alias(self, table: str, generation: str) -> str:
         return f"{self._generation(table, generation)}.deleted"
 
-    @property
-    def history(self) -> str:
-        return f"{self._prefix}change-history"
+    def published(self, kind: str) -> str:
+        """The index of documents for people; ``kind`` has a hyphen, so that it is no table's."""
+        return f"{self._prefix}{kind}"
 
-    @property
-    def history_alias(self) -> str:
-        return f"{self.history}.log"
+    def published_alias(self, kind: str) -> str:
+        return f"{self.published(kind)}.log"
 
     def _generation(self, table: str, generation: str) -> str:
         return f"{self._prefix}{table}.{generation}"

@@ -42,6 +42,8 @@ def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
         with OpenSearchEngine.open(EngineSettings(hosts=url, index_prefix=prefix)) as engine:
             for name in engine.table_names():
                 engine.drop_table(name)
+            published = f"{prefix}change-history,{prefix}slow-searches"
+            engine._client.indices.delete(index=published, params={"ignore_unavailable": "true"})
 
 
 @pytest.fixture

@@ -219,6 +219,8 @@ def test_marks_survive_reopening_and_a_swap(opener, tmp_path):
         assert set(again.touched("t@g1", mark)) == {"2", "3"}
 
 
-def test_a_change_of_the_history_can_be_published_again(engine):
+@pytest.mark.parametrize("kind", ["changes", "slow-searches"])
+def test_what_people_look_at_can_be_published_again_and_is_no_table(engine, kind):
     for count in (1, 2):
-        engine.publish_change("c1", {"id": 1, "table": "t", "counts": {"rows": count}})
+        engine.publish(kind, "c1", {"at": 1e9, "id": 1, "table": "t", "counts": {"rows": count}})
+    assert engine.table_names() == []
