@@ -25,7 +25,9 @@ HISTORY_FIELDS: Mapping[str, str] = {
 SLOW_FIELDS: Mapping[str, str] = {
     TIME: "date",
     **dict.fromkeys(("table", "dialect", "request_id"), "keyword"),
-    "took_ms": "double",
+    **dict.fromkeys(
+        ("took_ms", *(f"stages.{name}" for name in ("wait", "parse", "embed", "engine", "pool", "format"))), "double"
+    ),
     **dict.fromkeys(("total", "hits"), "long"),
 }
 _TABLES = 20
@@ -56,7 +58,9 @@ class Scope:
 
 def history_objects(scope: Scope) -> tuple[SavedObject, ...]:
     """The change history's index pattern, rows written and rows rejected."""
-    pattern = index_pattern(Names(scope.prefix).history, mapped_fields(_properties(HISTORY_FIELDS)), time_field=TIME)
+    pattern = index_pattern(
+        Names(scope.prefix).published("change-history"), mapped_fields(_properties(HISTORY_FIELDS)), time_field=TIME
+    )
     written = chart(
         scope.id("change-history.written"),
         "rows written by hour",
@@ -82,7 +86,7 @@ def history_objects(scope: Scope) -> tuple[SavedObject, ...]:
 def slow_objects(scope: Scope) -> tuple[SavedObject, ...]:
     """The slow searches' index pattern and how slow they were."""
     fields = mapped_fields(_properties(SLOW_FIELDS))
-    pattern = index_pattern(f"{scope.prefix}slow-searches", fields, time_field=TIME)
+    pattern = index_pattern(Names(scope.prefix).published("slow-searches"), fields, time_field=TIME)
     latency = chart(
         scope.id("slow-searches.latency"),
         "latency of slow searches",
