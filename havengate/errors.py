@@ -174,7 +174,7 @@ class Moved(EngineError):
 
 
 class SourceError(HavengateError):
-    http_status = 502
+    http_status = 422
     default_code = HaCode.SEARCH_UNKNOWN
 
 

@@ -20,7 +20,7 @@ _REFUSED = {
     400: "What is asked for is wrong; the message names the place.",
     404: "There is no such table, generation or job.",
     409: "It cannot be now, or is there already.",
-    502: "A source, backup or service cannot be read.",
+    422: "A source or backup cannot be read as asked.",
     503: "The engine or a service is away.",
     504: "It took longer than it may.",
 }
@@ -39,6 +39,7 @@ def paths() -> Json:
     return {
         "/admin/tables": {"get": _tables(), "post": _create()},
         "/admin/tables/{table}": {"get": _show(), "patch": _set(), "delete": _drop()},
+        "/admin/tables/{table}/image-token": {"post": _image_token()},
         "/admin/tables/{table}/generations": {"get": _generations()},
         "/admin/tables/{table}/backup": {"post": _backup()},
         "/admin/restore": {"post": _restore()},
@@ -93,6 +94,12 @@ def _set() -> Json:
 def _drop() -> Json:
     told = answer("`cancelled` are the jobs that it had.", ref("TableDropped"))
     return asked("dropTable", TABLES, "Drop a table with all its rows", 200, told, parameters=[table("shoes")])
+
+
+def _image_token() -> Json:
+    takes = body(ref("NewImageToken"), {"for a year": {"days": 365}})
+    told = answer("Read-only, of this table, until `expires` (seconds of the epoch).", ref("ImageToken"))
+    return asked("makeImageToken", TABLES, "A token for /images", 201, told, parameters=[table("general")], takes=takes)
 
 
 def _generations() -> Json:

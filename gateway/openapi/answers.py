@@ -145,6 +145,7 @@ def admin_schemas() -> Json:
         "TableShown": _object(
             {name: {"type": "object"} for name in ("schema", "settings", "fingerprints", "stats")} | {"table": _TEXT}
         ),
+        "ImageToken": _object({"table": _TEXT, "token": _TEXT, "series": _COUNT, "expires": _COUNT}),
         "TableDropped": _object({"table": _TEXT, "cancelled": _list(_COUNT)}),
         "BackedUp": _object({"file": _TEXT, "rows": _COUNT, "blobs": _COUNT, "bytes": _COUNT, "lost_pictures": _COUNT}),
         "RebuildPlanned": _object({"nothing": {"type": "boolean"}, "sentences": _list(_TEXT), "refused": _list(_TEXT)}),

@@ -19,14 +19,14 @@ _STYLE = """
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
 h1 { margin: 0; } h2 { margin: 2.5rem 0 .5rem; border-bottom: 1px solid var(--line); }
 a { color: var(--accent); } code, pre { font: .875rem/1.45 ui-monospace, monospace; }
-pre { background: var(--soft); border-radius: .4rem; padding: .7rem; overflow-x: auto; }
+pre { background: var(--soft); border-radius: .4rem; padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 details { border: 1px solid var(--line); border-radius: .4rem; margin: .5rem 0; padding: .3rem .8rem; }
 summary { cursor: pointer; overflow-wrap: anywhere; padding: .3rem 0; }
 summary b { color: var(--accent); display: inline-block; min-width: 4rem; }
 summary span { display: block; opacity: .8; }
 table { border-collapse: collapse; width: 100%; }
 td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; }
-tr + tr { border-top: 1px solid var(--line); } td { overflow-wrap: anywhere; } p { margin: .5rem 0; }
+tr + tr { border-top: 1px solid var(--line); } td + td { overflow-wrap: anywhere; } p { margin: .5rem 0; }
 nav a { margin-right: 1rem; white-space: nowrap; }
 """
 _SERVER = "http://127.0.0.1:8000"
@@ -40,11 +40,14 @@ def page(document: Json) -> tuple[bytes, str]:
         f"<h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1>",
         _paragraphs(info["description"]),
         '<p>The same for programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>',
-        f"<nav>{''.join(_link(tag) for tag in (*tags, 'Access', 'Schemas'))}</nav>",
+        f"<nav>{' '.join(_link(tag) for tag in (*tags, 'Access', 'Errors', 'Schemas'))}</nav>",
     ]
     for tag, operations in tags.items():
         parts += [_heading(tag), *(_operation(document, *each) for each in operations)]
     parts += [_heading("Access"), _rows((name, _inline(scheme["description"])) for name, scheme in _schemes(document))]
+    errors = document["components"]["responses"].values()
+    told = ((each["x-status"], _inline(each["description"])) for each in errors)
+    parts += [_heading("Errors"), "<p>Of HTTP itself, for every call:</p>", _rows(told)]
     parts += [_heading("Schemas"), *(_schema(name, schema) for name, schema in sorted(_schemas(document)))]
     return _html(info["title"], "\n".join(parts)), _policy()
 
@@ -86,7 +89,7 @@ def _operation(document: Json, path: str, method: str, operation: Json) -> str:
     if content:
         parts.append(f"<h4>Body</h4><p>{_kind(content['schema'])}</p>")
     parts += [f"<p>{escape(says)}</p><pre>{escape(command)}</pre>" for says, command in _curls(path, method, operation)]
-    parts += ["<h4>Answers</h4>", _rows(_answers(document, operation))]
+    parts += ["<h4>Answers</h4>", _rows(_answers(operation))]
     return "\n".join([*parts, "</details>"])
 
 
@@ -95,11 +98,15 @@ def _parameter_name(parameter: Json) -> str:
     return f"<code>{escape(parameter['name'])}</code> in {escape(parameter['in'])}{needed}"
 
 
-def _answers(document: Json, operation: Json) -> Iterator[tuple[str, str]]:
-    for status, given in operation["responses"].items():
-        answer = _resolved(document, given)
+def _answers(operation: Json) -> Iterator[tuple[str, str]]:
+    common = []
+    for status, answer in operation["responses"].items():
+        if "$ref" in answer:
+            common.append(status)
+            continue
         kinds = [f"{escape(media)} {_kind(content.get('schema', {}))}" for media, content in answer["content"].items()]
         yield escape(status), f"{_inline(answer['description'])} {', '.join(kinds)}"
+    yield _link("Errors"), ", ".join(common)
 
 
 def _curls(path: str, method: str, operation: Json) -> Iterator[tuple[str, str]]:

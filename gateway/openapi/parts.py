@@ -108,4 +108,6 @@ def _headers() -> Json:
 
 def http_responses() -> Json:
     """components/responses: what is no dialect's own."""
-    return {f"Http{status}": answer(says, ref("HttpError")) for status, says in STATUSES.items()}
+    return {
+        f"Http{status}": answer(says, ref("HttpError")) | {"x-status": str(status)} for status, says in STATUSES.items()
+    }

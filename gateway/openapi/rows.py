@@ -91,7 +91,6 @@ def _plan() -> Json:
 _PLAN_ERRORS = {
     400: "The plan is wrong, or does not fit the table; the message names the place.",
     404: "No such table.",
-    502: "A service that the search needs answered nonsense.",
     503: "The engine or the model cannot answer now.",
     504: "The search took longer than it may.",
 }

@@ -37,7 +37,7 @@ def _admin_types() -> list[type]:
     from ingest.jobs.model import Job, Reject
     from ingest.restore import Restored
 
-    names = ("NewTable", "NewSettings", "NewJob", "NewBackup", "NewRestore")
+    names = ("NewTable", "NewSettings", "NewJob", "NewBackup", "NewRestore", "NewImageToken")
     return [*(getattr(admin_models, name) for name in names), Generation, Change, Job, Reject, Restored]
 
 

@@ -1,0 +1,16 @@
+import pytest
+from hostile_site import open_app, users
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """The application with a user of every role."""
+    with open_app(tmp_path_factory.mktemp("guarded") / "data", auth={"users": users()}) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def open_to_all(tmp_path_factory):
+    """The application without users."""
+    with open_app(tmp_path_factory.mktemp("open") / "data") as app:
+        yield app

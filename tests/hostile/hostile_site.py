@@ -1,0 +1,64 @@
+"""A site with tables, rows, users of every role: what the hostile tests attack."""
+
+import base64
+from contextlib import contextmanager
+
+from colour_model import ColourModel, picture
+from support import open_colour_services
+
+from gateway.app import create_app
+from gateway.parts import Parts
+from gateway.users import hash_password
+from havengate.documents import Command
+from havengate.settings import Settings
+from ingest.table_administration import open_administration
+from schemas.settings import TableSettings
+from schemas.templates import template
+
+TOKEN = "the-token-of-the-owner"
+PASSWORD = "open sesame"
+ROLES = ("read", "write", "admin")
+EXTRA = (
+    {"field_name": "title", "field_type": "STRING"},
+    {"field_name": "price", "field_type": "FLOAT"},
+    {"field_name": "labels", "field_type": "STRING", "multi_value": True},
+    {"field_name": "tags", "field_type": "MAP"},
+)
+
+
+def users():
+    return ",".join(f"{role}er:{role}:{hash_password(PASSWORD)}" for role in ROLES)
+
+
+def basic(role):
+    return "Basic " + base64.b64encode(f"{role}er:{PASSWORD}".encode()).decode()
+
+
+def image(colour, **options):
+    return base64.b64encode(picture(colour, **options)).decode()
+
+
+def fill(services):
+    """The tables `general` and `clothes`, which the document's examples name, with three rows each."""
+    for name in ("general", "clothes"):
+        services.tables.create(name, template("base64", extra_fields=EXTRA), TableSettings())
+        rows = [
+            {"id": 1, "vector_source_image": image("red"), "cate_id": 1, "title": "tomato", "price": 1.5},
+            {"id": 2, "vector_source_image": image("green"), "cate_id": 1, "labels": ["a", "b"]},
+            {"id": 3, "vector_source_image": image("blue"), "cate_id": 2, "tags": {"k": "v"}},
+        ]
+        report = services.documents.push(services.engine.table(name), [Command("add", row) for row in rows])
+        assert report.failures == ()
+
+
+@contextmanager
+def open_app(folder, **groups):
+    """The whole application over real tables and a model of colours; ``groups`` are settings."""
+    services = open_colour_services(Settings(data_dir=folder, **groups), ColourModel())
+    administration = open_administration(services, "server")
+    try:
+        fill(services)
+        yield create_app(services, Parts(administration=administration, token=TOKEN))
+    finally:
+        administration.close()
+        services.close()
