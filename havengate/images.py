@@ -103,8 +103,8 @@ def _base64_fault(body: str) -> str:
     return f"{len(body)} characters cannot be whole bytes"
 
 
-def decode_picture(data: bytes, limits: LimitSettings, *, target: int = 512) -> Image:
-    """An upright picture in mode RGB; transparency shows white.
+def decode_picture(data: bytes, limits: LimitSettings, *, target: int = 512, keep_alpha: bool = False) -> Image:
+    """An upright picture in mode RGB; transparency shows white, or (``keep_alpha``) is kept in mode RGBA.
 
     A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size as long as both sides keep at least twice ``target``
     pixels: by default more than four times the 224 of a model, which moves its pixels by 2 grey levels at most
@@ -125,7 +125,7 @@ def decode_picture(data: bytes, limits: LimitSettings, *, target: int = 512) -> 
             if picture.format == "JPEG":
                 picture.draft(None, (2 * target, 2 * target))
             picture.load()
-            return _upright(picture, _to_rgb(picture))
+            return _upright(picture, _to_rgb(picture, keep_alpha=keep_alpha))
     except PictureError:
         raise
     except Exception as error:  # a broken file makes Pillow's plugins raise anything
@@ -173,7 +173,7 @@ def _check_pixels(picture: ImageFile, limits: LimitSettings) -> None:
         )
 
 
-def _to_rgb(picture: Image) -> Image:
+def _to_rgb(picture: Image, *, keep_alpha: bool) -> Image:
     if picture.mode.startswith("I;16"):
         # convert() alone would clip at 255.
         white = _white(picture)
@@ -181,7 +181,7 @@ def _to_rgb(picture: Image) -> Image:
     if picture.mode in ("I", "F"):
         raise PictureError(f"the {picture.format} picture has 32-bit greys, which say nothing about what is white")
     if "transparency" in picture.info or picture.mode.upper().endswith("A"):
-        return _on_white(picture.convert("RGBA"))
+        return picture.convert("RGBA") if keep_alpha else _on_white(picture.convert("RGBA"))
     return picture.convert("RGB")
 
 
