@@ -7,8 +7,8 @@ gateway.application asks ``refusal`` before a dialect shapes an error.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
@@ -16,14 +16,16 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.security import check_password_hash
 
 from engines.contract import table_of
-from gateway.authenticator import Authenticator, Check
+from gateway.authenticator import Authenticator, Check, credentials
 from gateway.errors import json_response, status_body
+from gateway.rate_limit import Buckets, TooManyRequests, network_of
 from gateway.slots import without_slot
 from gateway.users import User, covers
 from havengate.errors import AccessError, Forbidden, Unauthorized, UnknownTable
 
 if TYPE_CHECKING:
     from engines.contract import TableSpec
+    from gateway.directory import Directory
     from havengate.tables import Tables
     from havengate.types import Span
 
@@ -32,6 +34,7 @@ _OWNER_ATTRIBUTE = "havengate_owner"
 _ALL_TABLES_ATTRIBUTE = "havengate_all_tables"
 _GATE = "havengate.gate"
 _ANYBODY = "anonymous"
+_NOBODY = "unknown"
 _NAMELESS = "token"
 BY_HEADER = "X-Havengate-By"
 _LONGEST_NAME = 64
@@ -44,26 +47,40 @@ _View = TypeVar("_View", bound=Callable[..., object])
 class Gate:
     """What an application asks about its callers.
 
-    guarded  whether they need credentials; where not, only views of the owner do
-    token    of the owner's own command line; it opens all
+    token    of the owner's own command line; it opens all, at any rate
+    limited  is told of callers who are sent away for their rate
     """
 
+    directory: Directory
     authenticator: Authenticator
-    guarded: bool
     token: str
+    limited: Callable[[str], None]
+    buckets: Buckets = field(default_factory=Buckets)
 
     def admit(self, role: str, *, owner: bool, all_tables: bool) -> None:
-        """Notes who asks. Raises Unauthorized, Forbidden, TooManyChecks."""
+        """Notes who asks. Raises Unauthorized, Forbidden, TooManyChecks, TooManyRequests."""
         header = request.headers.get("Authorization")
         if _is_token(header, self.token):
             g.caller = _claimed_name()
-        elif self.guarded:
+        elif self.directory.guarded:
             user = self.authenticator.user(header, without_slot(request.environ))
             g.user, g.caller = user, user.name
+            self._count(user)
             if not covers(user.role if all_tables else user.best_role, role):
                 raise Forbidden(_FORBIDDEN)
         elif owner:
             raise Unauthorized("Unauthorized")
+        else:
+            self._count(None)
+
+    def _count(self, user: User | None) -> None:
+        # Where there are no users, each address is one.
+        key = f"user {user.name}" if user else f"from {network_of(request.remote_addr or '')}"
+        try:
+            self.buckets.take(key, self.directory.rate_per_s(user))
+        except TooManyRequests:
+            self.limited(caller())
+            raise
 
 
 def needs(role: str | None, *, owner: bool = False, all_tables: bool = False) -> Callable[[_View], _View]:
@@ -114,6 +131,24 @@ def sees_all_tables() -> bool:
     return user is None or covers(user.role, "read")
 
 
+def claimed_user() -> str:
+    """Who sent the request, or a user whom it names with a wrong password; never a name that nobody has."""
+    header = request.headers.get("Authorization")
+    if is_known() or not header:
+        return caller()
+    try:
+        name, _ = credentials(header)
+    except Unauthorized:
+        return _NOBODY
+    return name if name in _gate().directory.users() else _NOBODY
+
+
+def needed_role(view: object) -> str | None:
+    """The role that ``needs`` marked a view with; of one without a mark, and of none, the least."""
+    role: str | None = getattr(view, _ROLE_ATTRIBUTE, "read")
+    return role
+
+
 def caller() -> str:
     """Who sent the request, for the change history."""
     return str(g.get("caller", _ANYBODY))
@@ -138,23 +173,30 @@ def refusal(error: Exception) -> Response | None:
         error = instead
     g.retry_after_s = error.retry_after_s
     status = error.http_status
-    challenge = _BASIC if _gate().guarded else "Bearer"
+    challenge = _BASIC if _gate().directory.guarded else "Bearer"
     headers = {"WWW-Authenticate": challenge} if isinstance(error, Unauthorized) else None
     return json_response(status_body(status, error.message), status, headers)
 
 
-def install(app: Flask, users: Mapping[str, User], check: Check = check_password_hash, *, token: str = "") -> None:
+def install(
+    app: Flask,
+    directory: Directory,
+    check: Check = check_password_hash,
+    *,
+    token: str = "",
+    limited: Callable[[str], None] = lambda _: None,
+) -> None:
     """Asks for credentials before every view, and before saying that there is none.
 
     Without users only for the owner's views.
     """
-    app.extensions[_GATE] = Gate(Authenticator(lambda: users, check), bool(users), token)
+    app.extensions[_GATE] = Gate(directory, Authenticator(directory.users, check), token, limited)
     app.before_request(_admit_to_view)
 
 
 def _admit_to_view() -> None:
     view = current_app.view_functions.get(request.endpoint or "")
-    role = getattr(view, _ROLE_ATTRIBUTE, "read")
+    role = needed_role(view)
     if role is not None:
         owner, all_tables = getattr(view, _OWNER_ATTRIBUTE, False), getattr(view, _ALL_TABLES_ATTRIBUTE, False)
         _gate().admit(role, owner=owner, all_tables=all_tables)
@@ -168,7 +210,7 @@ def _gate() -> Gate:
 def _user() -> User | None:
     """None for who may do everything. Raises Unauthorized for a caller whom nobody has admitted."""
     user: User | None = g.get("user")
-    if user is None and _gate().guarded and not is_known():
+    if user is None and _gate().directory.guarded and not is_known():
         raise Unauthorized("Unauthorized")
     return user
 

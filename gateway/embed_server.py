@@ -20,15 +20,15 @@ from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from embedding.remote.server import READY
 from embedding.wire import CONTENT_TYPE, MOST_ITEMS, SHAPE_HEADER, pixels_from, shape_text, vectors_to
-from gateway import auth, health, observe
+from gateway import audit, auth, health, observe, proxies
 from gateway.application import Application
 from gateway.auth import needs
 from gateway.bodies import json_object, read_body
+from gateway.directory import Directory
 from gateway.errors import json_response, log_if_ours, status_body
 from gateway.gauges import EmbeddingGauges
 from gateway.metrics import Metrics
 from gateway.server import Site, serve
-from gateway.users import parse_users
 from havengate.errors import HavengateError, ModelAway, Overloaded, excerpt
 
 if TYPE_CHECKING:
@@ -104,13 +104,16 @@ def open_site(settings: Settings, models: tuple[str, ...]) -> Site:
 
 
 def create_app(served: Served, settings: Settings) -> Application:
-    """Raises SettingsError for users that are not ``name:role:hash``."""
+    """Raises SettingsError for users that cannot be read."""
     app, metrics = Application("havengate-embed"), Metrics()
     observe.install(app, metrics)
     metrics.add(EmbeddingGauges(served.embedding))
-    auth.install(app, parse_users(settings.auth.users))
+    directory = Directory(settings.auth)
+    auth.install(app, directory, limited=metrics.limited)
+    audit.install(app)
+    proxies.install(app, settings.server.proxies)
     app.register_blueprint(blueprint(served, settings.limits))
-    app.register_blueprint(health.blueprint(served))
+    app.register_blueprint(health.blueprint(served, lambda: directory.problem))
     return app
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from flask import Blueprint, Response
@@ -24,7 +25,8 @@ class Probed(Protocol):
         """Models without which it is not ready."""
 
 
-def blueprint(services: Probed) -> Blueprint:
+def blueprint(services: Probed, users_problem: Callable[[], str] = lambda: "") -> Blueprint:
+    """``users_problem`` says why the users are not those of their file."""
     views = Blueprint("health", __name__)
 
     @views.get("/healthz")
@@ -36,6 +38,9 @@ def blueprint(services: Probed) -> Blueprint:
     @needs(None)
     def readyz() -> Response:
         ready, message = _readiness(services)
+        if users_problem():
+            # The reason names a path and users, and anybody may ask here.
+            message = "; ".join(filter(None, [message, "the users' file cannot be read: the log says why"]))
         body = {"status": "OK" if ready else "WAIT"} | ({"message": message} if message else {})
         return json_response(body, 200 if ready else 503)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, request
 
+from gateway import audit
 from gateway.auth import allow, caller, needs, sees_all_tables
 from gateway.bodies import decode_json, read_body
 from gateway.errors import json_response, log_if_ours
@@ -42,8 +43,9 @@ def blueprint(services: Services, history: ChangeLog | None = None) -> Blueprint
         positions, commands, bad = _commands(documents)
         report = services.documents.push(table, commands)
         add_stages(report.timings)
+        rejected = len(bad) + len(report.failures)
+        audit.note(written=report.written, deleted=report.deleted, rejected=rejected)
         if history is not None:
-            rejected = len(bad) + len(report.failures)
             history.pushed(table.name, caller(), written=report.written, deleted=report.deleted, rejected=rejected)
         errors = bad + [_failure(failure, positions[failure.index]) for failure in report.failures]
         return json_response(_body(report, sorted(errors, key=lambda error: error["index"])))
@@ -60,6 +62,7 @@ def _target(services: Services, data_source: str) -> TableSpec:
     """Raises UnknownTable, Forbidden."""
     table = services.tables.push_target(data_source)
     allow("write", table.name)
+    audit.note(table=table.name)
     if data_source != table.name and not sees_all_tables():
         # With an instance before the name it would depend on tables that the caller may not know of which one is meant.
         raise Forbidden("Forbidden")

@@ -19,7 +19,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
-from gateway.users import parse_users
+from gateway.directory import load_users
 from gateway.worker import GatewayWorker
 from havengate import errors
 from havengate.errors import EngineError, HavengateError, SettingsError
@@ -196,10 +196,11 @@ def _listen(settings: Settings, host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError, OverflowError) as error:
         raise SettingsError(f"no address {host!r} to serve on: {error}") from error
-    users = parse_users(settings.auth.users)
+    users = load_users(settings.auth)
     if not users and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
         raise SettingsError(
-            f"{host} can be reached from other machines: set HAVENGATE_AUTH__USERS first (`havengate user hash NAME`)"
+            f"{host} can be reached from other machines: make users first (docs/access.md), HAVENGATE_AUTH__FILE or "
+            "HAVENGATE_AUTH__USERS"
         )
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -42,7 +42,7 @@ class User:
 
 def covers(role: str, needed: str) -> bool:
     """Whether a role includes another."""
-    return ROLES.index(role) >= ROLES.index(needed)  # type: ignore[arg-type]
+    return ROLES.index(role) >= ROLES.index(needed)
 
 
 def parse_users(text: str) -> dict[str, User]:
@@ -60,7 +60,7 @@ def parse_users(text: str) -> dict[str, User]:
             raise SettingsError(f"HAVENGATE_AUTH__USERS: user {name!r} needs one of the roles {', '.join(GIVEN_ROLES)}")
         if not HASH.fullmatch(password_hash):
             raise SettingsError(f"HAVENGATE_AUTH__USERS: user {name!r} has no hash as `havengate user hash` makes it")
-        users[name] = User(name, role, password_hash)  # type: ignore[arg-type]
+        users[name] = User(name, role, password_hash)
     return users
 
 

@@ -10,8 +10,10 @@ from gateway_fakes import FakeServices, client_of
 from gateway.application import Application
 from gateway.auth import install, needs
 from gateway.authenticator import Authenticator
+from gateway.directory import Directory
 from gateway.users import hash_password, parse_users
 from havengate.errors import SettingsError, Unauthorized
+from havengate.setting_groups import AuthSettings
 
 PASSWORD = "p@ss:wörd"
 HASH = hash_password(PASSWORD)
@@ -137,7 +139,7 @@ def flooded():
     check.go.set()
     app = Application(__name__)
     app.add_url_rule("/", view_func=needs("read")(lambda: "well"))
-    install(app, parse_users(USERS), check)
+    install(app, Directory(AuthSettings(users=USERS)), check)
     assert ask(app, basic("reader")).status_code == 200
     check.go.clear()
     with ThreadPoolExecutor(8) as clients:
