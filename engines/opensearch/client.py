@@ -9,6 +9,7 @@ from opensearchpy import OpenSearch, SerializationError, Transport
 from urllib3 import Timeout
 
 from havengate.errors import SettingsError
+from havengate.request_id import REQUEST_ID
 
 if TYPE_CHECKING:
     from havengate.setting_groups import EngineSettings
@@ -21,10 +22,15 @@ _DEAD_S = 5.0
 _SHOWN = 100
 
 
-class JsonTransport(Transport):
-    """Takes no answer that OpenSearch never gives: the login page of a proxy is a 200, too."""
+class NamingTransport(Transport):
+    """Says whose request it is, and takes no answer that OpenSearch never gives.
+
+    X-Opaque-Id stands in the cluster's slow logs and lists of tasks. The login page of a proxy is a 200, too.
+    """
 
     def perform_request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        if asked_by := REQUEST_ID.get():
+            kwargs["headers"] = {**(kwargs.get("headers") or {}), "x-opaque-id": asked_by}
         answer = super().perform_request(method, url, *args, **kwargs)
         if isinstance(answer, dict | bool):
             return answer
@@ -48,7 +54,7 @@ def connect(settings: EngineSettings) -> OpenSearch:
     password = settings.password.get_secret_value()
     return OpenSearch(
         hosts=list(settings.host_list),
-        transport_class=JsonTransport,
+        transport_class=NamingTransport,
         http_auth=(_as_utf8(settings.user), _as_utf8(password)) if settings.user else None,
         verify_certs=settings.verify_certs,
         ca_certs=None if settings.ca is None else str(settings.ca),

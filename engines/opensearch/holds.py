@@ -21,6 +21,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from opensearchpy import exceptions
@@ -84,7 +85,7 @@ class Holds:
                 except exceptions.OpenSearchException as error:
                     _LOG.warning("table %s: no sign of life of its hold: %s", stored.spec.table, error)
 
-        thread = threading.Thread(target=beat, name="havengate-hold", daemon=True)
+        thread = threading.Thread(target=copy_context().run, args=(beat,), name="havengate-hold", daemon=True)
         thread.start()
         try:
             yield
