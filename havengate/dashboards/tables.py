@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from engines.contract import TableSpec
     from havengate.setting_groups import EngineSettings
-    from schemas.table import FieldSpec, TableSchema, VectorIndex
+    from schemas.table import FieldSpec, TableSchema
 
 PICTURE = "picture"
 SIZE = 160
@@ -63,7 +63,7 @@ def table_pattern(table: Table, settings: EngineSettings) -> SavedObject:
             *(scripted_field(name, _key_script(table.schema)) for name in pictures),
             *mapped_fields(properties),
         ],
-        formats={name: _picture_format(table, index) for name, index in pictures.items()},
+        formats={name: _picture_format(table, field) for name, field in pictures.items()},
         hidden=[f"{INTERNAL}.*"],
     )
 
@@ -83,7 +83,7 @@ def category_field(schema: TableSchema) -> FieldSpec | None:
 
 def columns(schema: TableSchema) -> list[str]:
     """Pictures, then what reads best: TEXT, STRING, the key, and the other fields in the schema's order."""
-    sources, pictures = _source_fields(schema), [*_pictures(schema)]
+    sources, pictures = _source_fields(schema), _pictures(schema)
     # A MAP is not indexed at the top of a document, and Dashboards has no column for what is not.
     able = (field for field in schema.attribute_fields.values() if field.type != "MAP")
     fields = [field for field in able if field.name not in sources]
@@ -119,14 +119,12 @@ def _categories(table: Table, pattern: SavedObject) -> Iterator[SavedObject]:
         yield chart(f"{pattern.id}.categories", title, "horizontal_bar", pattern, counted)
 
 
-def _pictures(schema: TableSchema) -> dict[str, VectorIndex]:
-    """Vector indexes that are made of pictures, by the scripted field that shows those; the first one is `picture`."""
+def _pictures(schema: TableSchema) -> dict[str, str]:
+    """Fields that pictures come from, by the scripted field that shows those; the first one is `picture`."""
     taken = {shown_name(name) for name in schema.attribute_fields}
-    named: dict[str, VectorIndex] = {}
-    for index in schema.vector_indexes.values():
-        if index.source is not None:
-            wanted = f"{PICTURE}_{index.field}" if named else PICTURE
-            named[_free(wanted, taken | {*named})] = index
+    named: dict[str, str] = {}
+    for field in _source_fields(schema):
+        named[_free(f"{PICTURE}_{field}" if named else PICTURE, taken | {*named})] = field
     return named
 
 
@@ -136,8 +134,10 @@ def _free(name: str, taken: Iterable[str]) -> str:
     return name
 
 
-def _source_fields(schema: TableSchema) -> set[str]:
-    return {index.source.field for index in schema.vector_indexes.values() if index.source is not None}
+def _source_fields(schema: TableSchema) -> list[str]:
+    """In the order of the vector indexes, each once."""
+    sources = (index.source for index in schema.vector_indexes.values())
+    return list(dict.fromkeys(source.field for source in sources if source is not None))
 
 
 def _key_script(schema: TableSchema) -> str:
@@ -145,9 +145,9 @@ def _key_script(schema: TableSchema) -> str:
     return f"doc['{shown_name(schema.primary_key)}'].value.toString()"
 
 
-def _picture_format(table: Table, index: VectorIndex) -> Json:
+def _picture_format(table: Table, field: str) -> Json:
     """Dashboards puts the row's key, escaped for a URL, where {{value}} stands."""
-    which = "" if len(_pictures(table.schema)) == 1 else f"&field={quote(index.field, safe='')}"
+    which = "" if len(_pictures(table.schema)) == 1 else f"&field={quote(field, safe='')}"
     template = f"{table.picture_url}/{{{{value}}}}?token={table.token}&size={SIZE}{which}"
     params = {"type": "img", "urlTemplate": template, "labelTemplate": "{{value}}", "width": str(SIZE)}
     return {"id": "url", "params": params | {"height": str(SIZE)}}

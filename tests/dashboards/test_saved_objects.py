@@ -140,7 +140,7 @@ def test_each_of_several_pictures_has_a_field_whose_name_is_free():
     pattern = made(spec_of("two", vendor=TWO_PICTURES))["index-pattern", "two"]
     forms = json.loads(pattern["attributes"]["fieldFormatMap"])
     urls = {name: form["params"]["urlTemplate"].rpartition("=")[2] for name, form in forms.items()}
-    assert urls == {"picture_": "front_vector", "picture_back_vector": "back_vector"}
+    assert urls == {"picture_": "front", "picture_back": "back"}
     assert fields_of(pattern)["picture"]["scripted"] is False
 
 
@@ -172,7 +172,7 @@ def test_fields_are_what_the_mapping_makes_of_them():
     ("vendor", "first"),
     [
         (PLAIN, ["picture", "title", "maker", "labels", "id", "cate_id", "price", "big"]),
-        (TWO_PICTURES, ["picture_", "picture_back_vector", "picture", "key", "field-_kind"]),
+        (TWO_PICTURES, ["picture_", "picture_back", "picture", "key", "field-_kind"]),
         (NO_PICTURES, ["id", "weight"]),
     ],
 )
