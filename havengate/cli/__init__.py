@@ -21,7 +21,8 @@ from havengate.cli.jobs import job
 from havengate.cli.models import models
 from havengate.cli.parse import parse
 from havengate.cli.query import explain, search
-from havengate.cli.server import config, demo, doctor, embed_server, serve, user
+from havengate.cli.server import config, demo, doctor, embed_server, serve
+from havengate.cli.user import user
 from havengate.cli.worker import worker
 from havengate.errors import HavengateError
 

@@ -1,13 +1,10 @@
-"""Commands about running: serve, demo, users, settings, doctor."""
+"""Commands about running: serve, demo, settings, doctor."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
-
-from havengate.errors import RequestError
 
 
 @click.command()
@@ -22,7 +19,7 @@ from havengate.errors import RequestError
 def serve(host: str, port: int) -> None:
     """Serve the tables in HAVENGATE_DATA_DIR.
 
-    An address other than loopback needs users: see `havengate user hash`.
+    An address other than loopback needs users: see `havengate user add`.
 
     Example: havengate serve --port 8000
     """
@@ -45,7 +42,7 @@ def serve(host: str, port: int) -> None:
 def embed_server(models: tuple[str, ...], host: str, port: int) -> None:
     """Serve models to gateways whose HAVENGATE_EMBEDDING__URL names this server.
 
-    An address other than loopback needs users: see `havengate user hash`.
+    An address other than loopback needs users: see `havengate user add`.
 
     Example: havengate embed-server --model clip --port 8100
     """
@@ -73,44 +70,6 @@ def demo(tables_only: bool, out: Path | None) -> None:
         build_tables(settings)
     else:
         run_demo(settings, out or settings.data_dir / "demo")
-
-
-@click.group()
-def user() -> None:
-    """Make users for HAVENGATE_AUTH__USERS.
-
-    Example: havengate user hash alice --role write
-    """
-
-
-@user.command("hash")
-@click.argument("name")
-@click.option("--role", type=click.Choice(["read", "write", "admin"]), default="read", show_default=True)
-def hash_user(name: str, role: str) -> None:
-    """Print NAME:ROLE:HASH for HAVENGATE_AUTH__USERS; the password is asked for, or read from a pipe.
-
-    Example: havengate user hash alice --role write
-    """
-    from gateway.users import hash_password, parse_users
-
-    if not name.strip() or name != name.strip() or set(name) & set(":,") or not name.isprintable():
-        raise RequestError(f"a user's name is printable, without ':', ',' and blanks around it, not {name!r}")
-    if sys.stdin.isatty():
-        password = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True)
-    else:
-        password = _piped_password()
-    if not password:
-        raise RequestError("the password is empty")
-    line = f"{name}:{role}:{hash_password(password)}"
-    parse_users(line)
-    click.echo(line)
-
-
-def _piped_password() -> str:
-    try:
-        return sys.stdin.buffer.readline().decode().rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise RequestError("the password is not UTF-8") from error
 
 
 @click.command()
