@@ -16,12 +16,12 @@ from havengate.plan_json import plan_to_json
 from havengate.shortened import shortened
 
 if TYPE_CHECKING:
+    from engines.contract import Published
     from gateway.searching import Searched
     from havengate.setting_groups import LogSettings
 
-Publish = Callable[[str, str, Mapping[str, object]], None]
+Publish = Callable[["Published", str, Mapping[str, object]], None]
 """engines.contract.Engine.publish."""
-KIND = "slow-searches"
 _LOG = logging.getLogger("havengate.slow")
 _MOST_WAITING = 256
 _LAST_S = 5.0
@@ -79,7 +79,7 @@ class SlowSearches:
     def _run(self, publish: Publish) -> None:
         while (item := self._waiting.get()) is not None:
             try:
-                publish(KIND, *item)
+                publish("slow-searches", *item)
             except HavengateError as error:
                 self._dropped()
                 # The trouble may last, which one line says well enough.

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from logging.handlers import WatchedFileHandler
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from havengate.errors import SettingsError, printable
 from havengate.request_id import REQUEST_ID
@@ -36,8 +36,7 @@ _LONGEST = 8000
 def configure(settings: LogSettings) -> None:
     """What this process logs from now on. Raises SettingsError for a file that cannot be written."""
     form = _JsonLines() if settings.format == "json" else _TextLines()
-    lines: logging.Handler = logging.StreamHandler(sys.stderr)
-    _take_over(logging.getLogger(), _prepared(lines, form), logging.WARNING)
+    _take_over(logging.getLogger(), _prepared(_Stderr(), form), logging.WARNING)
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     for name in _OURS:
         logging.getLogger(name).setLevel(level)
@@ -49,7 +48,8 @@ def configure(settings: LogSettings) -> None:
     audit.propagate = settings.audit is None
     _take_over(audit, _prepared(_file(settings.audit), form) if settings.audit else None, logging.INFO)
     logging.captureWarnings(True)
-    threading.excepthook = _log_thread
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _log_thread
 
 
 def _take_over(logger: logging.Logger, handler: logging.Handler | None, level: int) -> None:
@@ -87,6 +87,17 @@ def _log_thread(args: threading.ExceptHookArgs) -> None:
         name = args.thread.name if args.thread else "?"
         told = (args.exc_type, args.exc_value, args.exc_traceback)
         logging.getLogger(__name__).error("thread %s ended by an error", name, exc_info=told)
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Whatever stderr is by then."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
 
 
 class _JsonLines(logging.Formatter):
