@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from gateway.openapi import admin, ha, health, rows
+from gateway.openapi import admin, ha, health, images, rows
 from gateway.openapi.parts import Json, http_responses
 from gateway.openapi.schemas import schemas
 
@@ -19,7 +19,7 @@ or a new one. GET takes HEAD, too. Bodies may be packed with gzip or deflate."""
 
 def document(*, administration: bool) -> Json:
     """``administration``: whether the server has /admin and /changes."""
-    paths = ha.paths() | rows.paths() | health.paths()
+    paths = ha.paths() | rows.paths() | images.paths() | health.paths()
     if administration:
         paths |= admin.paths()
     return {
@@ -45,5 +45,11 @@ def _request_id() -> Json:
 def _security() -> Json:
     return {
         "basic": {"type": "http", "scheme": "basic", "description": "A user and a password, in UTF-8."},
+        "image": {
+            "type": "apiKey",
+            "in": "query",
+            "name": "token",
+            "description": "Opens the pictures of one table; made by POST /admin/tables/{table}/image-token.",
+        },
         "bearer": {"type": "http", "scheme": "bearer", "description": "The token in server.json, new with each start."},
     }

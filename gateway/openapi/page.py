@@ -104,7 +104,8 @@ def _answers(operation: Json) -> Iterator[tuple[str, str]]:
         if "$ref" in answer:
             common.append(status)
             continue
-        kinds = [f"{escape(media)} {_kind(content.get('schema', {}))}" for media, content in answer["content"].items()]
+        told = answer.get("content", {})
+        kinds = [f"{escape(media)} {_kind(content.get('schema', {}))}" for media, content in told.items()]
         yield escape(status), f"{_inline(answer['description'])} {', '.join(kinds)}"
     yield _link("Errors"), ", ".join(common)
 
