@@ -1,6 +1,6 @@
 """One shot before the first gateway: the bucket for pushed pictures, and the user `admin`.
 
-Run again it changes nothing, but for `admin`, who gets the password that the environment holds.
+Run again it changes nothing: `havengate user` sets another password.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def make_admin(users: Path, password: str) -> None:
 
 def main() -> None:
     settings = load_settings()
-    assert settings.auth.file is not None
     make_bucket(settings.blobs)
-    make_admin(settings.auth.file, os.environ["GATEWAY_ADMIN_PASSWORD"])
+    if settings.auth.file is not None:
+        make_admin(settings.auth.file, os.environ["GATEWAY_ADMIN_PASSWORD"])
 
 
 if __name__ == "__main__":

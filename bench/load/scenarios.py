@@ -99,19 +99,25 @@ class Client(FastHttpUser):
     def _send(self, name: str, method: str, path: str, body: object, check: Any) -> None:
         with self.client.request(method, path, name=name, json=body, catch_response=True) as response:
             try:
-                if response.status_code in (429, 503) and response.headers.get("Retry-After"):
-                    BUSY[name] += 1
-                elif response.status_code != 200:  # 0: no answer came
-                    raise Wrong(f"HTTP {response.status_code}")
-                elif _is_busy(answer := json.loads(response.text)):
-                    BUSY[name] += 1
-                else:
-                    check(answer)
+                BUSY[name] += not _is_good(response, check)
                 response.success()
             except Wrong as wrong:
                 response.failure(str(wrong))
             except (ValueError, LookupError, TypeError) as error:
                 response.failure(f"an answer of another form: {type(error).__name__}")
+
+
+def _is_good(response: Any, check: Any) -> bool:
+    """False where the gateway is busy; raises Wrong for everything else that is not right."""
+    if response.status_code in (429, 503) and response.headers.get("Retry-After"):
+        return False
+    if response.status_code != 200:  # 0: no answer came
+        raise Wrong(f"HTTP {response.status_code}")
+    answer = json.loads(response.text)
+    if _is_busy(answer):
+        return False
+    check(answer)
+    return True
 
 
 def _is_busy(answer: Any) -> bool:

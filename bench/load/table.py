@@ -17,7 +17,7 @@ CATEGORIES = 20
 ROWS_AT_LEAST = 500
 FIRST_PUSHED, PUSHED = 1_000_000, 1_000
 _PHOTOS = Path(__file__).parents[2] / "examples" / "general"
-_CALL = 500
+_CALL = 100
 _NOISE = 0.02
 
 
