@@ -91,3 +91,10 @@ def test_too_many_keys_are_refused():
     with pytest.raises(RequestError, match="the most is 2"):
         fetched(services, "photos:1", "photos:2", "photos:3")
     assert services.documents.fetched == []
+
+
+@pytest.mark.parametrize("by", ["rawpk", "docid"])
+def test_commas_alone_ask_for_no_rows(services, by):
+    services.documents.rows = []
+    result, wanted = fetched(services, by=by)
+    assert (result.hits, result.total, wanted.table) == ((), 0, "photos")

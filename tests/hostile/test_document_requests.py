@@ -38,7 +38,7 @@ BOUNDED = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-LONG = settings(BOUNDED, max_examples=300, derandomize=False)
+LONG = settings(BOUNDED, max_examples=60, derandomize=False)
 
 
 def operations(app):
