@@ -64,7 +64,8 @@ def table_pattern(table: Table, settings: EngineSettings) -> SavedObject:
             *mapped_fields(properties),
         ],
         formats={name: _picture_format(table, field) for name, field in pictures.items()},
-        hidden=[f"{INTERNAL}.*"],
+        # With a dot the object would stay, empty; no field of a schema begins like this.
+        hidden=[f"{INTERNAL}*"],
     )
 
 

@@ -94,7 +94,7 @@ def dashboards(tls=None):
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
             answer = double.take(self.command, self.path, self.headers, body)
             if answer == "hang":
                 double.ended.wait(30)
@@ -107,6 +107,9 @@ def dashboards(tls=None):
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
+
+        def do_GET(self):
+            self.do_POST()
 
         def log_message(self, *_):
             pass
