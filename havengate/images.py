@@ -46,6 +46,11 @@ _ENDS = {
     "GIF": (b";", 1),
 }
 
+_MOST_SCANS = 100
+"""Progressive JPEGs have ten; tif_jpeg.c of libtiff stops at as many."""
+_SCAN, _END = 0xDA, 0xD9
+_JPEG_MARKER = re.compile(rb"\xff+[^\x00\x01\xd0-\xd7\xff]")
+
 
 def content_hash(data: bytes) -> str:
     """SHA-256 of the bytes, 64 lower-case hex digits."""
@@ -123,6 +128,7 @@ def decode_picture(data: bytes, limits: LimitSettings, *, target: int = 512, kee
         with plugin(io.BytesIO(data)) as picture:
             _check_pixels(picture, limits)
             if picture.format == "JPEG":
+                _check_scans(data)
                 picture.draft(None, (2 * target, 2 * target))
             picture.load()
             return _upright(picture, _to_rgb(picture, keep_alpha=keep_alpha))
@@ -171,6 +177,19 @@ def _check_pixels(picture: ImageFile, limits: LimitSettings) -> None:
             f"the {picture.format} picture claims {width} x {height} pixels, "
             f"more than the limit of {limits.picture_pixels}"
         )
+
+
+def _check_scans(data: bytes) -> None:
+    """A scan is a pass over all pixels, whatever few bytes it has: 100 KB of them would take minutes."""
+    at, scans = 2, 0
+    while found := _JPEG_MARKER.search(data, at):
+        kind = data[found.end() - 1]
+        if kind == _END:
+            return
+        scans += kind == _SCAN
+        if scans > _MOST_SCANS:
+            raise PictureError(f"the JPEG picture has more than {_MOST_SCANS} scans")
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
 
 
 def _to_rgb(picture: Image, *, keep_alpha: bool) -> Image:

@@ -145,3 +145,19 @@ def test_whatever_is_scribbled_over_a_picture_no_other_error_gets_out(name, scri
         data[place : place + len(ink)] = ink
     with contextlib.suppress(PictureError):
         assert decode_picture(bytes(data), LIMITS).mode == "RGB"
+
+
+def _with_scans(count):
+    """A progressive JPEG whose last scan comes ``count`` times more."""
+    whole = saved(scene(), "JPEG", progressive=True)
+    return whole[:-2] + whole[whole.rindex(b"\xff\xda") : -2] * count + whole[-2:]
+
+
+def test_a_jpeg_of_few_bytes_may_not_be_decoded_a_thousand_times():
+    assert fault(_with_scans(1000)) == "the JPEG picture has more than 100 scans"
+    assert decode_picture(_with_scans(20), LIMITS).size == (96, 64)
+
+
+def test_what_looks_like_scans_in_notes_and_behind_the_picture_is_none():
+    whole = saved(scene(), "JPEG", progressive=True, comment=b"\xff\xda" * 500)
+    assert decode_picture(whole + b"\xff\xda\x00\x02" * 500, LIMITS).size == (96, 64)
