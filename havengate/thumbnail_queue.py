@@ -14,7 +14,6 @@ from havengate.errors import Overloaded
 
 _BESIDE = 512
 """Bytes that an entry takes beside its value, about."""
-_MOST_CONTENTS = 10_000
 _WORKS = 4
 _CROWDED = "too many pictures are being made; try again"
 ValueT = TypeVar("ValueT")
@@ -52,8 +51,9 @@ class Kept(Generic[ValueT]):
 class Remembered:
     """Hashes of contents by where they were found, each for a time or for good; the oldest go. Any thread."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], most: int = 10_000) -> None:
         self._now = now
+        self._most = most
         self._guard = threading.Lock()
         self._contents = OrderedDict[bytes, tuple[str, float | None]]()
 
@@ -69,7 +69,7 @@ class Remembered:
         with self._guard:
             self._contents[place] = content, None if seconds is None else self._now() + seconds
             self._contents.move_to_end(place)
-            if len(self._contents) > _MOST_CONTENTS:
+            if len(self._contents) > self._most:
                 self._contents.popitem(last=False)
 
 
