@@ -17,7 +17,10 @@ endif
 # A server that lives as long as the command behind this, its data in the data folder (needs Java 17 and Maven).
 SERVER := $(if $(filter opensearch,$(ENGINE)),PYTHONPATH=tests $(BIN)/python -m opensearch_server "$$HAVENGATE_DATA_DIR")
 
-.PHONY: demo serve test test-long test-sdk test-opensearch-3 check bench bench-embed print-data-dir clean
+COMPOSE := docker compose -f compose/compose.yaml
+
+.PHONY: demo serve test test-long test-sdk test-opensearch-3 check bench bench-embed load print-data-dir clean
+.PHONY: up smoke down
 .PHONY: builtin-data builtin-train builtin-eval
 
 demo: $(STAMP)
@@ -52,6 +55,22 @@ bench: $(STAMP)
 	$(BIN)/python bench/parse.py
 	$(BIN)/python bench/gateway_overhead.py
 	$(BIN)/python bench/engine.py
+
+# ENGINE=opensearch, CLIENTS= and MINUTES= for other loads.
+load: $(STAMP)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[load]'
+	$(BIN)/python bench/load/run.py --engine $(ENGINE) --clients $(or $(CLIENTS),32) --minutes $(or $(MINUTES),5)
+
+# Everything in containers (docs/operations.md); no Python is needed here. What is stored outlives `down`.
+up:
+	compose/env.sh
+	$(COMPOSE) up --detach --build --wait
+
+smoke:
+	compose/smoke.sh
+
+down:
+	$(COMPOSE) down
 
 # CLIP with random weights of the real size. DEVICE=cuda on a machine with a GPU.
 bench-embed: $(CLIP_STAMP)

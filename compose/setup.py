@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gateway.users_file import read_users
 from havengate.settings import BlobSettings, load_settings
 
 
@@ -32,10 +33,9 @@ def make_bucket(settings: BlobSettings) -> None:
 
 
 def make_admin(users: Path, password: str) -> None:
-    known = users.exists() and '"admin"' in users.read_text(encoding="utf-8")
-    if known:
+    if users.exists() and "admin" in read_users(users):
         return
-    command = [str(Path(sys.executable).with_name("havengate")), "user", "add", "admin", "--role", "admin"]
+    command = [sys.executable, "-m", "havengate", "user", "add", "admin", "--role", "admin"]
     subprocess.run(command, input=f"{password}\n", text=True, check=True)
 
 
