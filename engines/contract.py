@@ -91,6 +91,7 @@ class PoolQuery:
     marks            conditions of which the frame says by row whether they hold
     deadline_s       seconds that this may take; an engine that waits for others gives up then (TimedOut)
     generation       the one that the vectors were made for; Moved where another is current by now
+    exact            all rows that the n best are chosen from are compared, however many there are
     """
 
     index: str
@@ -104,6 +105,7 @@ class PoolQuery:
     marks: tuple[Expr, ...] = ()
     deadline_s: float | None = None
     generation: str | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def explained(
         "requests": {name: shortened(body, whole=("source",)) for name, body in requests.items()},
     }
     if isinstance(query, PoolQuery):
-        told["exact"] = f"is asked where at most {exact_rows(query)} rows match, or the graph gave too few"
+        told["exact"] = "is asked" if query.exact else f"is asked where {_when(query)}"
     if profile:
         told["profile"] = _profiles(searches, alias, query, requests)
     return told
@@ -46,13 +46,17 @@ def _requests(schema: TableSchema, query: PoolQuery | RowsQuery) -> Mapping[str,
     return {**asked.first(), "exact": asked.exact()}
 
 
+def _when(query: PoolQuery) -> str:
+    return f"at most {exact_rows(query)} rows match, or the graph gave too few"
+
+
 def _profiles(
     searches: Searches, alias: str, query: PoolQuery | RowsQuery, requests: Mapping[str, Body]
 ) -> dict[str, dict[str, Any]]:
     """Of the requests that the query itself makes: the exact one would take long over many rows."""
     told: dict[str, dict[str, Any]] = {}
     for name, body in requests.items():
-        if name == "exact" and isinstance(query, PoolQuery):
+        if name == "exact" and isinstance(query, PoolQuery) and not query.exact:
             base, found = told["count_base"]["total"], told["approximate"]["hits"]
             if graph_suffices(query, base, found):
                 continue

@@ -70,11 +70,11 @@ class PoolBodies:
         return _count(all_of([self.base, *self._after]))
 
     def first(self) -> dict[str, Body]:
-        """The searches of the first round trip, by name."""
-        counts = {"count_base": self.count_base()}
-        if self._query.filter_mode == "post":
-            counts["count_matched"] = self.count_matched()
-        return {"approximate": self.approximate(), **counts}
+        """The searches of the first round trip, by name; the last of them counts the rows that match."""
+        matched = {"count_matched": self.count_matched()} if self._query.filter_mode == "post" else {}
+        if self._query.exact:
+            return {"exact": self.exact(), **matched}
+        return {"approximate": self.approximate(), "count_base": self.count_base(), **matched}
 
     def _best(self, clause: Clause, *, total: bool) -> Body:
         params = {"field": vector_path(self._index), "query": _packed(self._query)}

@@ -38,6 +38,15 @@ def test_a_query_that_cannot_run_cannot_be_explained(filled):
         filled.explain("t", query((0, 0), filter=compare("nope", "=", 1)))
 
 
+@pytest.mark.parametrize("mode", ["pre", "post"])
+def test_a_query_for_the_true_best_compares_all(filled, mode):
+    asked = query((0, 0), n=2, filter=compare("i8", ">", 1), filter_mode=mode, exact=True)
+    told = filled.explain("t", asked, profile=True)
+    assert told["profile"]
+    assert "exact" in json.dumps(told)
+    assert "approximate" not in json.dumps(told)
+
+
 def test_vectors_are_cut(engine):
     engine.create_table(make_spec(schema=make_schema(indexes=(("vector", 512, "SquaredEuclidean"),))))
     told = engine.explain("t", PoolQuery("vector", np.full((1, 512), 0.125, np.float32), 10))

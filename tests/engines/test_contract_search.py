@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -27,6 +28,16 @@ def table(engine):
 def wide_rows(count, dimension, seed):
     numbers = np.random.default_rng(seed).standard_normal((count, dimension), dtype=np.float32)
     return numbers / np.linalg.norm(numbers, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("mode", ["pre", "post"])
+def test_a_query_may_ask_for_the_true_best(table, mode):
+    table.upsert("t", [make_row(key, (key, 0), i64=key % 2) for key in range(1, 31)])
+    asked = query((0, 0), n=4, filter=compare("i64", "=", 1), filter_mode=mode, marks=(compare("i64", "=", 1),))
+    found, exact = table.pool("t", asked), table.pool("t", replace(asked, exact=True))
+    assert keys(exact) == (["1", "3", "5", "7"] if mode == "pre" else ["1", "3"])
+    assert exact.frame.equals(found.frame)
+    assert (exact.matched, exact.strategy, exact.cut_by) == (found.matched, "exact", found.cut_by)
 
 
 def test_ties_follow_the_key_as_a_number(table):

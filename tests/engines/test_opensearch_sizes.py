@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import pytest
 from engine_samples import compare, keys, make_row, make_schema, make_spec, query
@@ -53,6 +54,8 @@ def test_a_repeated_condition_takes_one_round_trip_and_follows_the_rows(opensear
                 strategies.append(found.strategy)
             # The third search was asked exactly because the second had left few; it saw that there are more now.
             assert strategies == ["exact", "exact", "exact", "ann"]
+            true = engine.pool("t", replace(asked, exact=True))
+            assert (true.strategy, true.matched, true.frame.equals(found.frame)) == ("exact", 9, True)
         finally:
             engine.drop_table("t")
 
