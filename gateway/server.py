@@ -20,6 +20,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from gateway.directory import load_users
+from gateway.tls import Certificates, open_certificates
 from gateway.worker import GatewayWorker
 from havengate import errors
 from havengate.errors import EngineError, HavengateError, SettingsError
@@ -61,11 +62,12 @@ def serve(
     ``app_factory`` (gateway.app.open_site) is called in the worker process, so that the worker and nobody else
     opens the data folder; what it raises is raised here. Prints one line with the URL, and writes it to the file
     ``record`` of the data folder for as long as it serves. Raises SettingsError for an address beyond loopback
-    without users.
+    or behind proxies without users, and for a certificate that cannot be used.
     """
-    listener = _listen(settings, host, port)
     configure(settings.log)
-    application = _Application(settings, host, listener, app_factory or _open_site, record)
+    certificates = open_certificates(settings.server)
+    listener = _listen(settings, host, port)
+    application = _Application(settings, host, listener, app_factory or _open_site, record, certificates=certificates)
     master = os.getpid()
     try:
         _Arbiter(application).run()
@@ -108,14 +110,23 @@ class ServerLog(Logger):  # type: ignore[misc]
 
 class _Application(BaseApplication):  # type: ignore[misc]
     def __init__(
-        self, settings: Settings, host: str, listener: socket.socket, app_factory: AppFactory, record: str
+        self,
+        settings: Settings,
+        host: str,
+        listener: socket.socket,
+        app_factory: AppFactory,
+        record: str,
+        *,
+        certificates: Certificates | None,
     ) -> None:
         self.settings = settings
+        self.certificates = certificates
         self._record = settings.data_dir / record
         self._app_factory = app_factory
         self._site: Site | None = None
-        self._url = f"http://{_in_url(host)}:{listener.getsockname()[1]}"
-        self._local_url = f"http://{_in_url(_reachable(host))}:{listener.getsockname()[1]}"
+        scheme, port = "https" if certificates else "http", listener.getsockname()[1]
+        self._url = f"{scheme}://{_in_url(host)}:{port}"
+        self._local_url = f"{scheme}://{_in_url(_reachable(host))}:{port}"
         # What stops the worker from starting comes back to the process that the user started.
         self._errors = os.pipe()
         self._fd = listener.detach()
@@ -139,6 +150,9 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "logger_class": ServerLog,
             "worker_exit": self._end,
         }
+        if self.certificates:
+            # gunicorn makes no use of it but to know that this is https: the worker shakes hands by itself.
+            config["certfile"] = str(self.certificates.cert)
         for name, value in config.items():
             self.cfg.set(name, value)
 
@@ -146,7 +160,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         """Called in the worker: opens the site and says where it is."""
         try:
             self._site = self._app_factory(self.settings)
-            _write_server_file(self._record, self._local_url, self._site.token)
+            _write_server_file(self._record, self._local_url, self._site.token, self.certificates)
         except Exception as error:  # noqa: BLE001 - a worker that cannot start would be started for ever
             self._give_up(worker, error)
         if worker.age == 1:
@@ -196,12 +210,7 @@ def _listen(settings: Settings, host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError, OverflowError) as error:
         raise SettingsError(f"no address {host!r} to serve on: {error}") from error
-    users = load_users(settings.auth)
-    if not users and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
-        raise SettingsError(
-            f"{host} can be reached from other machines: make users first (docs/access.md), HAVENGATE_AUTH__FILE or "
-            "HAVENGATE_AUTH__USERS"
-        )
+    _require_users(settings, host, str(address[0]))
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -212,6 +221,17 @@ def _listen(settings: Settings, host: str, port: int) -> socket.socket:
         listener.close()
         raise SettingsError(f"cannot serve on {host} port {port}: {error}") from error
     return listener
+
+
+def _require_users(settings: Settings, host: str, address: str) -> None:
+    """Raises SettingsError where other machines could come in without a password."""
+    reachable = not ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    if not load_users(settings.auth) and (reachable or settings.server.proxies):
+        by = f"{host}" if reachable else "a server behind a proxy (HAVENGATE_SERVER__PROXIES)"
+        raise SettingsError(
+            f"{by} can be reached from other machines: make users first, HAVENGATE_AUTH__FILE or HAVENGATE_AUTH__USERS "
+            "(docs/access.md)"
+        )
 
 
 def _free_port(family: socket.AddressFamily, address: tuple[Any, ...]) -> int:
@@ -229,10 +249,15 @@ def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _write_server_file(record: Path, url: str, token: str) -> None:
-    """Whole or not at all, and for this user's eyes (mkstemp's mode is 600)."""
+def _write_server_file(record: Path, url: str, token: str, certificates: Certificates | None) -> None:
+    """Whole or not at all, and for this user's eyes (mkstemp's mode is 600).
+
+    The certificate's path is for the owner's commands, to whose address its names need not be made out.
+    """
+    said: dict[str, object] = {"url": url, "pid": os.getppid()}
+    said |= ({"token": token} if token else {}) | ({"certificate": str(certificates.cert)} if certificates else {})
     record.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=record.parent, prefix=f"{record.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"url": url, "pid": os.getppid()} | ({"token": token} if token else {}), file)
+        json.dump(said, file)
     Path(name).replace(record)

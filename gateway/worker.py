@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import selectors
 import socket
+import ssl
 import threading
 import time
 from contextlib import suppress
@@ -21,6 +22,7 @@ from gunicorn.http.errors import (
 )
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from gateway import tls
 from gateway.slots import Slots
 from gateway.wire import HEAD_S, HeadTooSlow, request_parser
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _LINGER_S = 2.0
 _LINGER_SILENCE_S = 0.5
 _LINGER_READ = 1 << 18
+_CLOSING_S = 0.2
 _HEARTBEAT_S = 1.0
 _SHOWN = 200
 _REASONS = {
@@ -74,7 +77,6 @@ class GatewayWorker(ThreadWorker):  # type: ignore[misc]
 
     def enqueue_req(self, conn: TConn) -> None:
         if conn.initialized or conn.data_ready:
-            self._set_parser(conn)
             super().enqueue_req(conn)
             return
         conn.sock.setblocking(False)
@@ -83,7 +85,10 @@ class GatewayWorker(ThreadWorker):  # type: ignore[misc]
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def handle(self, conn: TConn) -> Any:
-        keep = super().handle(conn)
+        keep = False
+        if self._is_secure(conn):
+            self._set_parser(conn)
+            keep = super().handle(conn)
         if not keep:
             _linger(conn.sock)
         return keep
@@ -110,10 +115,30 @@ class GatewayWorker(ThreadWorker):  # type: ignore[misc]
             message = _message(exc)
             # The message may quote a header, and a password in it.
             self.log.info("refused a request from %s with status %d: %s", addr, status, type(exc).__name__)
+        self._refuse(client, status, message)
+
+    def _refuse(self, client: socket.socket, status: int, message: str) -> None:
         try:
             util.write_nonblock(client, _answer(status, message))
         except OSError:
             self.log.debug("the client of a refused request was gone")
+
+    def _is_secure(self, conn: TConn) -> bool:
+        """Shakes hands with a client that is new, in its own thread; whoever cannot is not heard further."""
+        if self.app.certificates is None or isinstance(conn.sock, ssl.SSLSocket):
+            return True
+        try:
+            conn.sock = tls.secured(conn.sock, self.app.certificates.context())
+            tls.shake_hands(conn.sock, HEAD_S)
+        except tls.PlainHttp:
+            # What is left of the socket without TLS.
+            conn.sock = socket.socket(fileno=conn.sock.detach())
+            self._refuse(conn.sock, 400, "this port speaks https")
+        except OSError as error:
+            self.log.debug("no TLS with %s: %s", conn.client, type(error).__name__)
+        else:
+            return True
+        return False
 
     def _set_parser(self, conn: TConn) -> None:
         if conn.parser is None:
@@ -150,6 +175,11 @@ class GatewayWorker(ThreadWorker):  # type: ignore[misc]
 def _linger(connection: socket.socket) -> None:
     """Lets a client that is still sending read its answer, which a reset would throw away (RFC 9112 9.6)."""
     end = time.monotonic() + _LINGER_S
+    if isinstance(connection, ssl.SSLSocket):
+        # Without this word the client cannot tell an answer that is complete from one that somebody cut.
+        with suppress(OSError, ValueError):
+            connection.settimeout(_CLOSING_S)
+            connection.unwrap()
     with suppress(OSError):
         connection.shutdown(socket.SHUT_WR)
         connection.settimeout(_LINGER_SILENCE_S)
@@ -167,7 +197,7 @@ def _status(exc: BaseException) -> int:
             return 417
         case HeadTooSlow():
             return 408
-        case ParseException():
+        case ParseException() | ssl.SSLError():
             return 400
         case _:
             return 500

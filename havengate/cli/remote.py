@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
@@ -38,6 +39,8 @@ class Server:
     url: str
     pid: int
     token: str
+    certificate: str = ""
+    """The file that it serves https with."""
 
 
 def running_server(data_dir: Path) -> Server | None:
@@ -55,7 +58,7 @@ def _recorded(data_dir: Path) -> Server | None:
     try:
         said = json.loads((data_dir / "server.json").read_text())
         os.kill(int(said["pid"]), 0)
-        return Server(str(said["url"]), int(said["pid"]), str(said["token"]))
+        return Server(str(said["url"]), int(said["pid"]), str(said["token"]), str(said.get("certificate", "")))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -190,13 +193,12 @@ def _answer(
     server: Server, method: str, target: str, *, timeout_s: float | None, body: Json | None = None, by: str = ""
 ) -> Json:
     """Straight to the server, whatever proxies the environment names."""
-    where = urlsplit(server.url)
     headers = {"Authorization": f"Bearer {server.token}", "X-Havengate-By": quote(by)}
     sent = None if body is None else json.dumps(body).encode()
     if sent is not None:
         headers["Content-Type"] = "application/json"
     try:
-        with closing(HTTPConnection(str(where.hostname), where.port, timeout=timeout_s)) as connection:
+        with closing(_connection(server, timeout_s)) as connection:
             connection.request(method, target, body=sent, headers=headers)
             answer = connection.getresponse()
             said = json.loads(answer.read())
@@ -205,6 +207,35 @@ def _answer(
     if answer.status >= HTTPStatus.BAD_REQUEST:
         raise _error(said, answer.status)
     return dict(said)
+
+
+class _PinnedConnection(HTTPSConnection):
+    """To the very certificate in a file, whatever names and dates it has: a server is asked by an address, and before
+    anything is said to it.
+    """
+
+    def __init__(self, host: str, port: int | None, timeout_s: float | None, certificate: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        super().__init__(host, port, timeout=timeout_s, context=context)
+        self._certificate = certificate
+
+    def connect(self) -> None:
+        super().connect()
+        text = self._certificate.read_text(encoding="ascii", errors="replace")
+        begin, end = text.find(ssl.PEM_HEADER), text.find(ssl.PEM_FOOTER) + len(ssl.PEM_FOOTER)
+        if self.sock.getpeercert(binary_form=True) != ssl.PEM_cert_to_DER_cert(text[begin:end]):
+            raise ssl.SSLError(f"its certificate is not the one in {self._certificate}")
+
+
+def _connection(server: Server, timeout_s: float | None) -> HTTPConnection:
+    from pathlib import Path
+
+    where = urlsplit(server.url)
+    if where.scheme == "https":
+        return _PinnedConnection(str(where.hostname), where.port, timeout_s, Path(server.certificate))
+    return HTTPConnection(str(where.hostname), where.port, timeout=timeout_s)
 
 
 def _error(said: Any, status: int) -> HavengateError:

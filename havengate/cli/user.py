@@ -10,7 +10,7 @@ import click
 from havengate.errors import RequestError
 
 if TYPE_CHECKING:
-    from gateway.users import User
+    from gateway.users import Role, User
     from havengate.setting_groups import AuthSettings
 
 _FILE = click.option(
@@ -153,13 +153,14 @@ def _path(settings: AuthSettings, file: Path | None) -> Path:
     return path
 
 
-def _grant(text: str) -> tuple[str, str]:
+def _grant(text: str) -> tuple[str, Role]:
     from engines.checks import is_table_name
 
     table, _, role = text.partition("=")
-    if not is_table_name(table) or role not in ("read", "write"):
+    granted: dict[str, Role] = {"read": "read", "write": "write"}
+    if not is_table_name(table) or role not in granted:
         raise RequestError(f"--table takes TABLE=read or TABLE=write, not {text!r}")
-    return table, role
+    return table, granted[role]
 
 
 def _known(users: dict[str, User], name: str, path: Path) -> User:

@@ -21,6 +21,7 @@ def application(environ, start_response):
             "head": environ["QUERY_STRING"][:40],
             "body": len(body),
             "pid": os.getpid(),
+            "scheme": environ["wsgi.url_scheme"],
         }
     ).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
@@ -55,8 +56,10 @@ def open_broken(_settings):
     raise ZeroDivisionError
 
 
-def main(factory, data_dir, port):
-    settings = Settings(data_dir=Path(data_dir), server={"threads": 4, "client_timeout_s": 2})
+def main(factory, data_dir, port, server="{}"):
+    """``server``: settings of that group in JSON."""
+    server = {"threads": 4, "client_timeout_s": 2} | json.loads(server)
+    settings = Settings(data_dir=Path(data_dir), server=server)
     try:
         serve(settings, "127.0.0.1", int(port), app_factory=globals()[factory])
     except HavengateError as error:
