@@ -20,6 +20,7 @@ from gateway.parts import Parts
 from gateway.server import Site
 from gateway.slow import SlowSearches
 from havengate.errors import EngineError, HavengateError
+from havengate.recall import RecallAudit
 from havengate.services import open_services
 from ingest.administration import BACKUPS
 from ingest.jobs.worker import Worker
@@ -87,6 +88,8 @@ def open_site(settings: Settings) -> Site:
     if worker:
         administration = replace(administration, wake=worker.wake)
     ended, metrics = threading.Event(), Metrics()
+    recall_audit = RecallAudit(services.engine, settings.recall, metrics.recall)
+    services = replace(services, searcher=services.searcher.watched_by(recall_audit.offer))
     slow = SlowSearches(settings.log, services.engine.publish, partial(metrics.dropped, "slow_search"))
 
     def close() -> None:
@@ -96,6 +99,7 @@ def open_site(settings: Settings) -> Site:
         administration.close()
         slow.close()
         recorder.close()
+        recall_audit.close()
         services.close()
 
     try:

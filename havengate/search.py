@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,12 +32,15 @@ from havengate.types import (
 )
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from embedding.service import EmbeddingService
     from havengate.blobs import BlobStore
     from havengate.setting_groups import LimitSettings
     from havengate.types import Vector
 
 Query = PoolQuery | RowsQuery
+Watch = Callable[[TableSpec, PoolQuery, Pool], None]
 ReadT = TypeVar("ReadT")
 _READS = 5
 NO_PICTURE = ""
@@ -69,6 +73,13 @@ class Searcher:
         self._blobs = blobs
         self._limits = limits
         self._clock = clock
+        self._watch: Watch | None = None
+
+    def watched_by(self, watch: Watch) -> Self:
+        """The same, but ``watch`` is told of every pool; it must neither wait nor raise."""
+        watched = copy.copy(self)
+        watched._watch = watch  # noqa: SLF001 - one of its own kind
+        return watched
 
     def search(self, plan: SearchPlan) -> SearchResult:
         """One page of the plan's pool.
@@ -136,7 +147,10 @@ class Searcher:
 
     def _pool(self, query: Query, spec: TableSpec) -> Pool:
         if isinstance(query, PoolQuery):
-            return self._engine.pool(spec.name, query)
+            pool = self._engine.pool(spec.name, query)
+            if self._watch is not None:
+                self._watch(spec, query, pool)
+            return pool
         return self._engine.rows(spec.name, query)
 
     def _hits(self, rows: list[PageRow], plan: SearchPlan, spec: TableSpec) -> tuple[Hit, ...]:
