@@ -2,7 +2,7 @@
 
 import json
 
-from published_types import source_of, state_of
+from dashboards_types import source_of, state_of
 
 _INTERVALS = {"h": {"calendar_interval": "1h"}, "auto": {"fixed_interval": "3h"}}
 

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 from dashboards_double import dashboards
-from published_types import check_export, fields_of
+from dashboards_types import check_export, fields_of
 from support import run_cli
 
 from havengate.dashboards.export import Wanted, export

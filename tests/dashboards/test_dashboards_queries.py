@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from dashboard_requests import chart_request, discover_request
 from dashboard_samples import EVERY_KIND, made, spec_of, vendor_of
+from dashboards_types import fields_of
 from opensearchpy import OpenSearch
-from published_types import fields_of
 
 from engines.opensearch.engine import OpenSearchEngine
 from havengate.setting_groups import EngineSettings

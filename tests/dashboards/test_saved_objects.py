@@ -5,7 +5,7 @@ import json
 
 import pytest
 from dashboard_samples import EVERY_KIND, GATEWAY, made, spec_of, vendor_of
-from published_types import check_export, check_object, fields_of, parse, source_of, state_of
+from dashboards_types import check_export, check_object, fields_of, parse, source_of, state_of
 
 from engines.opensearch.mapping import INTERNAL
 from engines.opensearch.published import KINDS

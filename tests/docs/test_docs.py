@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from colour_model import picture
+from dashboards_double import dashboards
 from support import run_cli
 from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser
@@ -20,6 +21,7 @@ from schemas.settings import TableSettings
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SERVED = "127.0.0.1:8000"
+DASHBOARDS = "http://127.0.0.1:5601"
 
 
 def blocks(document, language):
@@ -54,14 +56,22 @@ def commands(document):
 
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory):
-    """A folder with what the documents' commands speak of: schema.json, models.json, pictures/, examples/."""
+    """A folder with the files that the documents' commands speak of."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "schema.json").write_text(blocks(ROOT / "README.md", "json")[0])
     (folder / "models.json").write_text(blocks(ROOT / "docs" / "models.md", "json")[0])
+    (folder / "password.txt").write_text("not a secret\n")
     (folder / "pictures").mkdir()
     (folder / "pictures" / "red.png").write_bytes(picture("red"))
     (folder / "examples").symlink_to(ROOT / "examples")
     return folder
+
+
+@pytest.fixture(scope="session")
+def dashboards_url():
+    """A double of OpenSearch Dashboards, which takes what it is sent."""
+    with dashboards() as double:
+        yield double.url
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -72,6 +82,8 @@ def test_console_examples_run(document, workplace, request):
             "PATH": f"{binaries}:{os.environ['PATH']}",
             "HAVENGATE_DATA_DIR": str(workplace / f"data-{document.stem}"),
         }
+        if DASHBOARDS in command:
+            command = command.replace(DASHBOARDS, request.getfixturevalue("dashboards_url"))  # noqa: PLW2901
         if SERVED in command:
             command = command.replace(SERVED, request.getfixturevalue("endpoint"))  # noqa: PLW2901
             environment["HAVENGATE_DATA_DIR"] = str(request.getfixturevalue("served_data"))

@@ -1,4 +1,4 @@
-"""Saved objects held against saved_object_types.json: what the types of OpenSearch Dashboards take.
+"""Saved objects held against dashboards/saved_object_types.json: what the types of OpenSearch Dashboards take.
 
 That file says in our words what opensearch-project/OpenSearch-Dashboards publishes in the mappings and migrations of
 src/plugins/{data,discover,visualizations,dashboard}/server/saved_objects, the field types of
@@ -8,7 +8,7 @@ src/plugins/data/common/osd_field_types and the aggregations of src/plugins/data
 import json
 from pathlib import Path
 
-PUBLISHED = json.loads((Path(__file__).parent / "saved_object_types.json").read_text())
+PUBLISHED = json.loads((Path(__file__).parent / "dashboards" / "saved_object_types.json").read_text())
 TYPES = PUBLISHED["types"]
 INDEX = "kibanaSavedObjectMeta.searchSourceJSON.index"
 WIDTH = 48

@@ -11,7 +11,7 @@ from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from published_types import check_object
+from dashboards_types import check_object
 
 
 @dataclass
