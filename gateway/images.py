@@ -124,14 +124,17 @@ def read_query(sent: MultiDict[str, str]) -> Asked:
 def refused(error: HavengateError) -> Response:
     """Messages of engines and stores name indexes, folders and hosts: they are for the log."""
     log_if_ours(error)
-    message = error.message
+    message, status = error.message, error.http_status
     if isinstance(error, SourceError | SettingsError):
         _LOG.warning("request %s: %s", g.request_id, error.message)
     if isinstance(error, EngineError | SourceError | SettingsError):
         message = "what holds the picture cannot be asked"
     if is_passing(error):
         g.retry_after_s = error.retry_after_s or _COME_AGAIN_S
-    return json_response(status_body(error.http_status, message), error.http_status)
+    elif isinstance(error, SourceError):
+        # Whoever asks for a picture has not chosen where it is.
+        status = 502
+    return json_response(status_body(status, message), status)
 
 
 def _access(services: Services, table: str) -> Access:

@@ -28,7 +28,7 @@ def paths() -> Json:
         304: {"description": "The client has it: `If-None-Match` names its `ETag`."},
         400: answer("A parameter is unknown or `size` is none.", fault),
         404: answer("There is no such table, row, field or picture, or it cannot be shown.", fault),
-        422: answer("The store of the picture refuses.", fault),
+        502: answer("The store of the picture refuses.", fault),
         503: answer("Come again after `Retry-After` seconds: the store is away, or too many pictures wait.", fault),
     }
     made = operation("image", TAG, "A row's picture, small", told, access="read", description=_ABOUT, parameters=asked)

@@ -179,7 +179,7 @@ def test_what_fails_fails_for_all_who_ask_and_is_tried_again(shown, reading):
     assert len(reading.paths) == 3
 
 
-@pytest.mark.parametrize(("fault", "status"), [(SourceAway("10.0.0.7"), 503), (SourceError("key 10.0.0.7"), 422)])
+@pytest.mark.parametrize(("fault", "status"), [(SourceAway("10.0.0.7"), 503), (SourceError("key 10.0.0.7"), 502)])
 def test_a_store_that_is_away_is_told_without_its_words(read_site, reading, fault, status, caplog):
     reading.fault = fault
     answer = read_site.get("/images/shop/a")
