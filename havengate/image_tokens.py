@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from havengate.errors import Forbidden, SettingsError
+from havengate.setting_groups import SHORTEST_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,6 @@ _HEAD = struct.Struct(">BIQ")
 _LENGTH = 60
 """45 bytes are 60 characters without padding, and each of them counts: no two texts are the same token."""
 _PURPOSE = b"havengate /images\0"
-_SHORTEST_KEY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +73,23 @@ def load_key(settings: Settings) -> bytes:
 
     The file's text put into the setting is the same key. Raises SettingsError, OSError.
     """
-    key = settings.images.key.get_secret_value()
-    if key:
-        return _judged(key, "HAVENGATE_IMAGES__KEY")
+    if given := settings.images.key.get_secret_value():
+        return given.strip().encode()
     file = settings.data_dir / KEY_FILE
     if not file.exists():
         _make_key(file)
-    return _judged(file.read_text(encoding="utf-8"), str(file))
+    key = file.read_bytes().strip()
+    if len(key) < SHORTEST_KEY:
+        raise SettingsError(
+            f"{file}: at least {SHORTEST_KEY} characters are wanted; without the file a new one is made"
+        )
+    return key
 
 
 def _signature(key: bytes, table: str, head: bytes) -> bytes:
     # A name from a URL may hold lone surrogates.
     signed = _PURPOSE + head + table.encode("utf-8", "surrogatepass")
     return hmac.digest(key, signed, hashlib.sha256)
-
-
-def _judged(text: str, where: str) -> bytes:
-    """Whoever has a token can try keys at home, so that a short one protects nothing."""
-    key = text.strip().encode()
-    if len(key) < _SHORTEST_KEY:
-        raise SettingsError(f"{where}: a key has at least {_SHORTEST_KEY} bytes; `openssl rand -hex 32` makes one")
-    return key
 
 
 def _make_key(file: Path) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 MIB = 1 << 20
+SHORTEST_KEY = 16
 DATA_DIR = Path("havengate-data")
 
 
@@ -216,6 +217,14 @@ class ImageSettings(Group):
         "need the same",
     )
     cache_mib: int = Field(64, ge=0, description="memory for thumbnails that were made")
+
+    @field_validator("key")
+    @classmethod
+    def _not_guessable(cls, key: SecretStr) -> SecretStr:
+        # Whoever has a token can try keys at home.
+        if key.get_secret_value() and len(key.get_secret_value().strip()) < SHORTEST_KEY:
+            raise ValueError(f"at least {SHORTEST_KEY} characters; `openssl rand -hex 32` makes a key")
+        return key
 
 
 class BlobSettings(Group):

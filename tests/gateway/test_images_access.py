@@ -121,7 +121,7 @@ def test_a_key_that_is_too_short_is_told_to_the_operator_alone(guarded, services
     file.write_text("short")
     answer = guarded.get(f"/images/photos/a?token={token}")
     assert (answer.status_code, answer.json["message"]) == (500, "what holds the picture cannot be asked")
-    assert f"{file}: a key has at least 16 bytes" in caplog.text
+    assert f"{file}: at least 16 characters" in caplog.text
 
 
 def test_tokens_are_in_no_message_and_no_log(guarded, caplog):
