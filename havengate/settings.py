@@ -6,11 +6,14 @@ Built once by an entry point and passed down; nothing else reads the environment
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from havengate.errors import SettingsError
 from havengate.setting_groups import (
@@ -28,6 +31,13 @@ from havengate.setting_groups import (
     ServerSettings,
     SourceSettings,
 )
+
+
+class _KnownVariables(EnvSettingsSource):
+    """The environment without the variables that are no settings: they are told by name, with what was meant."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name: text for name, text in super()._load_env_vars().items() if name.upper() in _variables()}
 
 
 class Settings(BaseSettings):
@@ -53,6 +63,17 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     recall: RecallSettings = RecallSettings()
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic's own signature
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _KnownVariables(settings_cls)
+
     @model_validator(mode="after")
     def _models_with_the_data(self) -> Settings:
         if "models_dir" not in self.embedding.model_fields_set:
@@ -76,22 +97,55 @@ class Settings(BaseSettings):
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment; ``overrides`` win.
 
-    Raises SettingsError naming every variable that is wrong, or that is no setting and begins with HAVENGATE_.
+    Raises SettingsError naming every variable that is wrong, or that is no setting and begins with HAVENGATE_, a line
+    each. Whether they fit each other and the machine is havengate.preflight's to say.
     """
-    _check_names()
+    settings, problems = read_settings(**overrides)
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings
+
+
+def read_settings(**overrides: object) -> tuple[Settings, list[str]]:
+    """As ``load_settings``, with a line for each problem; what is wrong has its default."""
+    problems = [_unknown(name) for name in _unknown_names()]
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        return Settings(**overrides), problems  # type: ignore[arg-type]
     except ValidationError as error:
-        lines = [f"HAVENGATE_{'__'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
-        raise SettingsError("; ".join(lines)) from error
+        wrong = {each["loc"]: each["msg"] for each in error.errors()}
+    problems += [f"HAVENGATE_{'__'.join(map(str, place)).upper()}: {says}" for place, says in wrong.items()]
+    return Settings(**_defaults(wrong)), problems
 
 
-def _check_names() -> None:
-    known = {variable for variable, _, _ in describe_settings(Settings.model_construct())}
+def _defaults(places: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
+    """The defaults of these settings, as overrides."""
+    found: dict[str, Any] = {}
+    for place in places:
+        name = str(place[0])
+        default = Settings.model_fields[name].get_default(call_default_factory=True)
+        if isinstance(default, BaseModel):
+            found.setdefault(name, {})[str(place[1])] = getattr(default, str(place[1]))
+        else:
+            found[name] = default
+    return found
+
+
+def _unknown_names() -> list[str]:
+    known = _variables()
     given = (name for name in os.environ if name.upper().startswith("HAVENGATE_"))
-    unknown = [name for name in given if name.upper() not in known and not name.upper().startswith("HAVENGATE_TEST_")]
-    if unknown:
-        raise SettingsError(f"no such setting: {', '.join(sorted(unknown))} (docs/settings.md lists them all)")
+    return sorted(n for n in given if n.upper() not in known and not n.upper().startswith("HAVENGATE_TEST_"))
+
+
+def _unknown(name: str) -> str:
+    begin = "HAVENGATE_"
+    near = get_close_matches(name.upper()[len(begin) :], [known[len(begin) :] for known in _variables()], n=1)
+    hint = f"did you mean {begin}{near[0]}?" if near else "docs/settings.md lists them all"
+    return f"no such setting: {name} ({hint})"
+
+
+@cache
+def _variables() -> frozenset[str]:
+    return frozenset(variable for variable, _, _ in describe_settings(Settings.model_construct()))
 
 
 def describe_settings(settings: Settings) -> Iterator[tuple[str, str, str]]:

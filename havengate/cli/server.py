@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from havengate.errors import SettingsError
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -24,9 +26,9 @@ def serve(host: str, port: int) -> None:
     Example: havengate serve --port 8000
     """
     from gateway.server import serve as run
-    from havengate.settings import load_settings
+    from havengate.preflight import checked_settings
 
-    run(load_settings(), host, port)
+    run(checked_settings(), host, port)
 
 
 @click.command("embed-server")
@@ -47,9 +49,9 @@ def embed_server(models: tuple[str, ...], host: str, port: int) -> None:
     Example: havengate embed-server --model clip --port 8100
     """
     from gateway.embed_server import serve_models
-    from havengate.settings import load_settings
+    from havengate.preflight import checked_settings
 
-    serve_models(load_settings(), tuple(dict.fromkeys(models)), host, port)
+    serve_models(checked_settings(), tuple(dict.fromkeys(models)), host, port)
 
 
 @click.command()
@@ -76,13 +78,18 @@ def demo(tables_only: bool, out: Path | None) -> None:
 def config() -> None:
     """Print all settings with their environment variables; secrets are masked.
 
+    What is wrong is printed with its default, and told at the end.
+
     Example: HAVENGATE_PUSH__MAX_PICTURES=16 havengate config
     """
-    from havengate.settings import describe_settings, load_settings
+    from havengate.settings import describe_settings, read_settings
 
-    for variable, value, description in describe_settings(load_settings()):
+    settings, problems = read_settings()
+    for variable, value, description in describe_settings(settings):
         click.echo(f"{variable}={value}")
         click.echo(f"    {description}")
+    if problems:
+        raise SettingsError("\n".join(problems))
 
 
 @click.command()

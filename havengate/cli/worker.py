@@ -32,11 +32,11 @@ def worker(once: bool) -> None:
     Example: havengate worker --once
     """
     from havengate.log import configure
-    from havengate.settings import load_settings
+    from havengate.preflight import checked_settings
     from ingest.jobs.worker import Worker
     from ingest.kinds import KINDS
 
-    configure(load_settings().log)
+    configure(checked_settings().log)
     lines = _Lines()
     with _administration() as here:
         running = Worker(here.services, here.history, here.store, KINDS, show=lines.show)

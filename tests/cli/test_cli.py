@@ -320,3 +320,32 @@ def test_debug_shows_a_traceback(data_dir):
         check=False,
     )
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["serve"], ["worker"], ["embed-server", "--model", "builtin"]])
+def test_a_start_tells_all_that_is_wrong_at_once(tmp_path, command):
+    wrong = {
+        "HAVENGATE_SERVER__TREADS": "8",
+        "HAVENGATE_SERVER__CONNECTIONS": "many",
+        "HAVENGATE_AUTH__USERS": "alice:boss:x",
+        "HAVENGATE_SERVER__TLS_CERT": "/none.pem",
+        "HAVENGATE_ENGINE__CA": "/none.ca",
+    }
+    done = run_cli(tmp_path / "data", *command, env=wrong, check=False)
+    lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [line.split(":")[0] for line in lines] == [
+        "error",
+        "HAVENGATE_SERVER__CONNECTIONS",
+        "HAVENGATE_SERVER__TLS_KEY",
+        "HAVENGATE_ENGINE__CA",
+        "HAVENGATE_SERVER__TLS_CERT",
+        "HAVENGATE_AUTH__USERS",
+    ]
+    assert not (tmp_path / "data").exists()
+
+
+def test_config_prints_the_rest_beside_what_is_wrong(data_dir):
+    done = run_cli(data_dir, "config", env={"HAVENGATE_PUSH__MAX_PICTURES": "many"}, check=False)
+    assert "HAVENGATE_PUSH__MAX_PICTURES=64" in done.stdout
+    assert "HAVENGATE_PUSH__MAX_PICTURES" in fails(done)

@@ -88,7 +88,7 @@ def test_a_picture_goes_with_its_last_row_or_with_the_next_sweep(gateways, place
     assert pictures(other, 2) == [BLUE]
 
 
-def test_a_sweep_leaves_what_a_push_is_about_to_name(gateways, place):
+def test_a_sweep_leaves_what_a_push_is_about_to_name(gateways):
     one, other = gateways
     put_many = one.tables.blobs.put_many
 
