@@ -30,6 +30,8 @@ _SERVER = "gunicorn.error"
 _OF_EVERY_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request_id"}
 # Longer than any id, digest or name; shorter than any picture, password hash or signed token.
 _OPAQUE = re.compile(r"[A-Za-z0-9+/=_%-]{100,}")
+# That of /images is shorter, and stands in URLs, which the server's own complaints quote.
+_IN_URL = re.compile(r"([?&]token=)[^&\s\"']+")
 _LONGEST = 8000
 
 
@@ -157,6 +159,7 @@ def _harmless_value(value: Any) -> Any:
 
 def _harmless(text: str) -> str:
     """The last line of defence: whoever writes a line is to leave out pictures and secrets himself."""
+    text = _IN_URL.sub("\\1\N{HORIZONTAL ELLIPSIS}", text)
     text = _OPAQUE.sub(lambda found: f"{found[0][:8]}\N{HORIZONTAL ELLIPSIS} ({len(found[0])} characters)", text)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\N{HORIZONTAL ELLIPSIS} ({len(text)} characters)"
 
