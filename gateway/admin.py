@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, g, request
 from pydantic import BaseModel, ValidationError
 
+from gateway import audit
 from gateway.admin_models import (
     JobsQuery,
     NewBackup,
@@ -64,6 +65,7 @@ def _add_tables(views: Blueprint, administration: LocalAdministration) -> None:
     @needs("admin", owner=True)
     def create() -> Response:
         asked = read_json(NewTable)
+        audit.note(table=asked.name)
         return json_response(here().create_table(asked.name, asked.vendor, pairs(asked.settings)), 201)
 
     @views.get("/tables/<table>")
@@ -110,6 +112,7 @@ def _add_backups(views: Blueprint, administration: LocalAdministration) -> None:
     @needs("admin", owner=True)
     def restore() -> Response:
         asked = read_json(NewRestore)
+        audit.note(table=asked.table or "")
         with without_slot(request.environ):
             return json_response(replace(administration, by=caller()).restore(folder / asked.file, asked.table), 201)
 
@@ -129,12 +132,15 @@ def _add_jobs(views: Blueprint, administration: LocalAdministration) -> None:
     def submit() -> Response:
         # An unfinished job may have to end before.
         with without_slot(request.environ):
-            return json_response(read_json(NewJob).root.begin(here()), 202)
+            asked = read_json(NewJob).root
+            audit.note(table=asked.table)
+            return json_response(asked.begin(here()), 202)
 
     @views.post("/plans")
     @needs("admin", owner=True)
     def plan() -> Response:
         asked = read_json(NewRebuild)
+        audit.note(table=asked.table)
         # A model may have to be read.
         with without_slot(request.environ):
             return json_response(here().plan_rebuild(asked.table, asked.rebuild))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from flask import current_app, g, request
 
-from gateway.auth import claimed_user, needed_role
+from gateway.auth import claimed_user, is_known, needed_role
 from gateway.rate_limit import Buckets, TooManyRequests, network_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _REFUSALS_PER_S = 0.5
 """Of one address; five at once."""
 _ALL_REFUSALS_PER_S = 10.0
+_LONGEST_NAME = 64
 
 
 def note(**facts: str | int) -> None:
@@ -55,9 +56,17 @@ def _facts(response: Response, left_out: int) -> dict[str, object]:
         "method": request.method,
         "route": request.url_rule.rule if request.url_rule else "",
         "status": response.status_code,
+        **_table(),
         **g.get("audited", {}),
     }
     return facts | ({"left_out": left_out} if left_out else {})
+
+
+def _table() -> dict[str, str]:
+    """The one in the path, which a stranger may have filled with anything."""
+    places = request.view_args or {}
+    table = places.get("table", places.get("data_source"))
+    return {"table": str(table)[:_LONGEST_NAME]} if table and is_known() else {}
 
 
 class _Refusals:

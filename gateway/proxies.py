@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -33,9 +32,11 @@ def _addresses(application: WSGIApplication) -> WSGIApplication:
 
 
 def _address(said: str) -> str:
-    for text in (said, urlsplit(f"//{said}").hostname if "/" not in said else ""):
-        try:
-            return str(ip_address(text or ""))
-        except ValueError:
-            continue
-    return ""
+    """``1.2.3.4``, ``1.2.3.4:56``, ``::1`` and ``[::1]:56`` without port; empty for what is none of them."""
+    host = said[1:].partition("]")[0] if said.startswith("[") else said
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return ""

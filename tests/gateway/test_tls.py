@@ -66,7 +66,12 @@ def trusting(cert):
     return ssl.create_default_context(cafile=str(cert))
 
 
-def ask(port, cert, method="GET", path="/query?query=a", body=None, context=None):
+def connected(port, context, **options):
+    plain = socket.create_connection(("127.0.0.1", port), timeout=30)
+    return context.wrap_socket(plain, server_hostname="localhost", **options)
+
+
+def ask(port, cert, method="GET", *, path="/query?query=a", body=None, context=None):
     connection = HTTPSConnection("127.0.0.1", port, timeout=30, context=context or trusting(cert))
     try:
         connection.request(method, path, body=body)
@@ -94,13 +99,12 @@ def test_requests_sent_in_one_go_are_answered_one_by_one_and_the_end_is_said(por
     request = b"GET /?one HTTP/1.1\r\nHost: a\r\n\r\n"
     last = request.replace(b"HTTP/1.1\r\n", b"HTTP/1.1\r\nConnection: close\r\n")
     context = trusting(pair[0])
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as plain:
-        # An end without a word would raise.
-        with context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False) as connection:
-            connection.sendall(request * 2 + last)
-            answer = b""
-            while chunk := connection.recv(65536):
-                answer += chunk
+    # An end without a word would raise.
+    with connected(port, context, suppress_ragged_eofs=False) as connection:
+        connection.sendall(request * 2 + last)
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
     assert answer.count(b"HTTP/1.1 200 OK") == 3
 
 
@@ -132,7 +136,7 @@ def test_who_does_not_shake_hands_is_dropped_and_keeps_nobody_waiting(port, pair
 
 def test_old_versions_of_tls_are_refused(port, pair):
     context = trusting(pair[0])
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     with pytest.raises(ssl.SSLError):
@@ -143,10 +147,9 @@ def test_old_versions_of_tls_are_refused(port, pair):
 
 
 def test_rubbish_inside_of_tls_is_refused_in_json(port, pair):
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as plain:
-        with trusting(pair[0]).wrap_socket(plain, server_hostname="localhost") as connection:
-            connection.sendall(b"rubbish\r\n\r\n")
-            assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+    with connected(port, trusting(pair[0])) as connection:
+        connection.sendall(b"rubbish\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
 
 
 def test_the_commands_of_the_owner_ask_by_the_certificate_itself(port, data_dir, files, second):
@@ -162,7 +165,7 @@ def test_the_commands_of_the_owner_ask_by_the_certificate_itself(port, data_dir,
 
 def test_a_renewed_pair_is_served_without_a_restart(port, files, pair, second):
     for source, target in zip(second, files, strict=True):
-        os.replace(shutil.copy(source, f"{target}.new"), target)
+        Path(shutil.copy(source, f"{target}.new")).replace(target)
     deadline = time.monotonic() + 60
     while True:
         try:
