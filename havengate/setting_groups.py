@@ -159,7 +159,7 @@ class JobSettings(Group):
     )
     backoff_s: float = Field(2.0, gt=0, description="pause before the second attempt; it doubles with each further one")
     poll_s: float = Field(300.0, gt=0, description="how often sources of tables with rebuild=auto are looked at")
-    keep_days: int = Field(90, ge=1, description="days that ended jobs and the change history are kept")
+    keep_days: int = Field(90, ge=1, description="days that ended jobs, the change history and slow searches are kept")
     record_queries: int = Field(
         100, ge=0, description="last texts searched for in each table that a rebuild compares with; 0 keeps none"
     )

@@ -67,7 +67,7 @@ KINDS: Mapping[Published, _Kind] = {
         "slow-searches",
         ("at",),
         {
-            **_all("keyword", "table", "dialect", "request_id"),
+            **_all("keyword", "table", "dialect", "request_id", "error"),
             **_all("long", "total", "hits"),
             **_all("double", "took_ms"),
             "stages": {"type": "object", "dynamic": "true"},
