@@ -200,7 +200,10 @@ def _to_rgb(picture: Image, *, keep_alpha: bool) -> Image:
     if picture.mode in ("I", "F"):
         raise PictureError(f"the {picture.format} picture has 32-bit greys, which say nothing about what is white")
     if "transparency" in picture.info or picture.mode.upper().endswith("A"):
-        return picture.convert("RGBA") if keep_alpha else _on_white(picture.convert("RGBA"))
+        if keep_alpha:
+            return picture.convert("RGBA")
+        # 50 million pixels are 200 MB a copy.
+        return _on_white(picture if picture.mode == "RGBA" else picture.convert("RGBA"))
     return picture.convert("RGB")
 
 
@@ -215,7 +218,7 @@ def _on_white(picture: Image) -> Image:
     from PIL import Image
 
     sheet = Image.new("RGB", picture.size, "white")
-    sheet.paste(picture, mask=picture.getchannel("A"))
+    sheet.paste(picture, mask=picture)
     return sheet
 
 
