@@ -39,6 +39,7 @@ _LOG = logging.getLogger(__name__)
 _NO_PARTS = Parts()
 _ENGINE_AWAY_S = 1.0
 _NEW_TABLES_S = 5.0
+_RECALL_SHARE = 0.9
 _JOB_ENDS_S = 10.0
 """Well within the server's time of grace."""
 _PREDECESSOR_S = 10.0
@@ -88,7 +89,9 @@ def open_site(settings: Settings) -> Site:
     if worker:
         administration = replace(administration, wake=worker.wake)
     ended, metrics = threading.Event(), Metrics()
-    recall_audit = RecallAudit(services.engine, settings.recall, metrics.recall)
+    # Less than what the cluster's client waits: the end of that is no word on the table.
+    limit_s = _RECALL_SHARE * settings.engine.timeout_s
+    recall_audit = RecallAudit(services.engine, settings.recall, metrics.recall, limit_s=limit_s)
     services = replace(services, searcher=services.searcher.watched_by(recall_audit.offer))
     slow = SlowSearches(settings.log, services.engine.publish, partial(metrics.dropped, "slow_search"))
 

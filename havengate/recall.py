@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from schemas.table import DistanceType
 
 _LOG = logging.getLogger(__name__)
-_DEADLINE_S = 30.0
 _LAST_S = 5.0
 
 
@@ -55,13 +54,15 @@ class RecallAudit:
         settings: RecallSettings,
         observe: Observe,
         *,
+        limit_s: float,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        """``draw`` gives numbers in [0, 1)."""
+        """``limit_s``: how long comparing all rows may take. ``draw`` gives numbers in [0, 1)."""
         self._engine = engine
         self._settings = settings
         self._observe = observe
+        self._limit_s = limit_s
         self._clock = clock
         self._draw = draw
         self._mutex = threading.Lock()
@@ -107,7 +108,7 @@ class RecallAudit:
         # The cluster's slow logs name who asked: this is no client's search.
         REQUEST_ID.set(f"recall-{sample.request_id}")
         try:
-            asked = replace(query, exact=True, columns=(), marks=(), deadline_s=_DEADLINE_S)
+            asked = replace(query, exact=True, columns=(), marks=(), deadline_s=self._limit_s)
             best = self._engine.pool(spec.name, asked)
             k = best.frame.height
             # Where other rows match by now, what is best has changed, too.

@@ -95,7 +95,7 @@ class Publications:
         self._settings = settings
         self._keep_days = keep_days
         self._clock = clock
-        self._next_look = -_DAY_S
+        self._next_look = float("-inf")
 
     def publish(self, kind: Published, key: str, document: Mapping[str, object]) -> None:
         try:

@@ -14,6 +14,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from cluster_traffic import VENDOR, GatewayStore
 from opensearch_server.__main__ import environment
 from opensearch_server.fixture import VERSION
 from opensearch_server.forwarder import Door
@@ -22,6 +23,7 @@ from opensearch_server.server import node
 from support import run_cli
 
 import havengate
+from engines.opensearch.pool import EXACT_ROWS
 from havengate.demo.process import gateway
 from havengate.doctor import Finding, examine
 from havengate.setting_groups import EngineSettings
@@ -127,6 +129,30 @@ def test_readiness_follows_the_cluster(tmp_path, door, cluster, monkeypatch):
         assert "OpenSearch cannot be reached" in answer["errors"][0]["message"]
         door.open()
         eventually(lambda: status(endpoint, "/readyz")[0], 200)
+
+
+def test_the_recall_of_the_graph_is_told_while_it_serves(tmp_path, door, cluster, monkeypatch):
+    door.open()
+    (tmp_path / "schema.json").write_text(json.dumps(VENDOR))
+    for name, value in (cluster | {"HAVENGATE_RECALL__SHARE": "1"}).items():
+        monkeypatch.setenv(name, value)
+    run_cli(tmp_path, "table", "create", "many", "--schema", str(tmp_path / "schema.json"))
+    with gateway(tmp_path) as endpoint:
+        store = GatewayStore(endpoint, "many")
+        for first in range(0, EXACT_ROWS + 1, 5_000):
+            store.upsert(dict.fromkeys(range(first, min(first + 5_000, EXACT_ROWS + 1)), 0))
+        plan = {"query": {"vector": {"index": "vector", "vectors": [[0.1] * 8], "n": 20}}, "limit": 20}
+        request = urllib.request.Request(f"http://{endpoint}/v1/tables/many/search", json.dumps(plan).encode())
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert json.load(answer)["certificates"][0]["strategy"] == "ann"
+
+        def measured():
+            with urllib.request.urlopen(f"http://{endpoint}/metrics", timeout=30) as answer:
+                return re.findall(r"^havengate_recall_count\{(.*)\} (.*)$", answer.read().decode(), re.MULTILINE)
+
+        eventually(measured, [('index="vector",table="many"', "1.0")])
+    run_cli(tmp_path, "table", "drop", "many", "--yes")
 
 
 def test_a_table_that_others_changed_is_told_and_dropped_and_the_others_serve(tmp_path, door, cluster, monkeypatch):

@@ -45,7 +45,7 @@ def asked(monkeypatch, numbers, engine):
 @pytest.fixture
 def audited(engine):
     told = Queue()
-    audit = RecallAudit(engine, RecallSettings(share=1, busy=1), lambda *measured: told.put(measured))
+    audit = RecallAudit(engine, RecallSettings(share=1, busy=1), lambda *measured: told.put(measured), limit_s=30)
     yield audit, told
     audit.close()
 

@@ -59,7 +59,7 @@ class Audited:
         self.told = []
         self.engine = engine
         settings = RecallSettings(share=share, busy=busy)
-        self.audit = RecallAudit(engine, settings, self._observe, clock=engine.clock, draw=draw)
+        self.audit = RecallAudit(engine, settings, self._observe, limit_s=9, clock=engine.clock, draw=draw)
 
     def _observe(self, *told):
         self.told.append(told)
@@ -100,7 +100,7 @@ def test_a_search_is_asked_again_exactly_and_without_what_only_clients_need(audi
     name, query, request_id = one.asked()
     assert (name, request_id) == ("t@g2", "recall-r7")
     assert (query.exact, query.n, query.columns, query.generation) == (True, 3, (), "g2")
-    assert query.deadline_s
+    assert query.deadline_s == 9
     one.audit.close()
     assert one.told == [("t", "near", 3, 2 / 3)]
 
