@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -97,7 +97,11 @@ def import_objects(
     from havengate.cli.passwords import asked_password
     from havengate.dashboards.importing import Server, check_server, load
 
-    check_server(Server(url, user, tenant=tenant))
+    place = check_server(Server(url, user, tenant=tenant, ca=ca))
+    if file is not None:
+        _require_none_of("gateway", "days", "tables", "slow")
+    if user and place.scheme == "http" and place.hostname not in _LOOPBACK:
+        click.echo(printable(f"the password goes to {url} unencrypted"), err=True)
     lines = _made(gateway, days, tables, slow) if file is None else _read(file)
     password = asked_password(f"password of {user}") if user else ""
     imported = load(Server(url, user, password, tenant, ca, timeout_s), lines)
@@ -106,6 +110,17 @@ def import_objects(
     click.echo(printable(f"{imported.count} objects imported into {url}"))
     if imported.failures:
         raise click.exceptions.Exit(_NOT_ALL)
+
+
+def _require_none_of(*names: str) -> None:
+    """Raises RequestError for an option that would have no effect, because --file is given."""
+    from havengate.errors import RequestError
+
+    context = click.get_current_context()
+    for option in context.command.params:
+        source = option.name in names and context.get_parameter_source(str(option.name))
+        if source is click.core.ParameterSource.COMMANDLINE:
+            raise RequestError(f"--file is imported as it is: {option.opts[0]} belongs to what is made now")
 
 
 def _made(gateway: str | None, days: int, tables: tuple[str, ...], slow: bool | None) -> str:
@@ -153,12 +168,8 @@ def _read(file: Path) -> str:
 
 
 def _write(file: Path, lines: str) -> None:
-    """Whole or not at all, and for its owner alone: it holds tokens."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=file.parent, delete=False) as out:
-        try:
-            out.write(lines)
-            out.flush()
-            Path(out.name).replace(file)
-        except BaseException:
-            Path(out.name).unlink(missing_ok=True)
-            raise
+    """For its owner alone: it holds tokens."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+        if file.is_file():
+            os.fchmod(out.fileno(), 0o600)
+        out.write(lines)

@@ -57,7 +57,7 @@ def export(desk: Administration, settings: EngineSettings, wanted: Wanted) -> Ex
         Table(_spec(desk.table(name)), Names(settings.index_prefix).alias(name), picture_url(gateway, name), token)
         for name, token in zip(usable, (each["token"] for each in tokens), strict=True)
     ]
-    scope = Scope(settings.index_prefix, tuple(wanted.tables))
+    scope = Scope(settings.index_prefix, tuple(dict.fromkeys(wanted.tables)))
     shared = (*history_objects(scope), *(slow_objects(scope) if wanted.slow else ()))
     each = [table_objects(table, settings) for table in tables]
     objects = (*shared, *(part for parts in each for part in parts), dashboard(scope, shared, each))
@@ -66,9 +66,13 @@ def export(desk: Administration, settings: EngineSettings, wanted: Wanted) -> Ex
 
 def gateway_url(text: str) -> str:
     """Without a slash at the end. Raises RequestError for what no browser could put a path behind."""
-    url = urlsplit(text)
-    plain = not (url.query or url.fragment or "@" in url.netloc) and text.isprintable() and not set(text) & set(" {}")
-    if not plain or url.scheme not in ("http", "https") or not url.hostname:
+    try:
+        url = urlsplit(text)
+        right = url.scheme in ("http", "https") and url.hostname and url.port != 0
+        plain = right and not (url.query or url.fragment or "@" in url.netloc)
+    except ValueError:
+        plain = False
+    if not plain or not text.isprintable() or set(text) & set(" {}"):
         raise RequestError(f"--gateway {text!r}: a URL like https://pictures.example, without a password or a query")
     return text.rstrip("/")
 

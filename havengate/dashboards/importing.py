@@ -72,15 +72,18 @@ class _Answer(BaseModel):
 
 def check_server(server: Server) -> SplitResult:
     """The URL's parts. Raises RequestError for what could not be asked."""
-    url = urlsplit(server.url)
     try:
+        url = urlsplit(server.url)
         right = url.scheme in ("http", "https") and url.hostname and url.port != 0
+        plain = right and not (url.query or url.fragment or "@" in url.netloc)
     except ValueError:
-        right = False
-    if not right or "@" in url.netloc or url.query or url.fragment or not (server.url.isascii() and _plain(server.url)):
+        plain = False
+    if not plain or not (server.url.isascii() and server.url.isprintable()) or " " in server.url:
         raise RequestError("a URL of OpenSearch Dashboards is like https://host:5601/path, without a password in it")
     if ":" in server.user or not (server.user + server.tenant).isprintable() or not server.tenant.isascii():
         raise RequestError("a user's name has no colon, a tenant's is ASCII, and both are printable")
+    if server.ca is not None and url.scheme != "https":
+        raise RequestError(f"--ca is for https, and {server.url} is not")
     return url
 
 
@@ -168,7 +171,3 @@ def _short(said: str | bytes) -> str:
     text = said.decode(errors="replace") if isinstance(said, bytes) else said
     line = " ".join(text.split())
     return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}..."
-
-
-def _plain(text: str) -> bool:
-    return text.isprintable() and " " not in text

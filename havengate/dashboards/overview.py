@@ -24,7 +24,7 @@ HISTORY_FIELDS: Mapping[str, str] = {
 }
 SLOW_FIELDS: Mapping[str, str] = {
     TIME: "date",
-    **dict.fromkeys(("table", "dialect", "request_id"), "keyword"),
+    **dict.fromkeys(("table", "dialect", "request_id", "error"), "keyword"),
     **dict.fromkeys(
         ("took_ms", *(f"stages.{name}" for name in ("wait", "parse", "embed", "engine", "pool", "format"))), "double"
     ),
@@ -52,7 +52,8 @@ class Scope:
         """``condition`` for these tables, in Lucene's syntax."""
         if not self.tables:
             return condition
-        mine = f"table:({' OR '.join(sorted(self.tables))})"
+        # In quotes, as a table may be called OR.
+        mine = "table:({})".format(" OR ".join(f'"{name}"' for name in sorted(self.tables)))
         return f"{condition} AND {mine}" if condition else mine
 
 

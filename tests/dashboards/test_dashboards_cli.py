@@ -135,6 +135,8 @@ def test_objects_that_were_not_taken_are_named_and_make_another_exit_code(demo_d
         (["ftp://host"], "", "a URL of OpenSearch Dashboards is like"),
         (["http://127.0.0.1:1", "--user", "me"], "", "the password is empty"),
         (["http://127.0.0.1:1"], "", "does not answer"),
+        (["http://127.0.0.1:1", "--file", __file__, "--days", "7"], "", "--days belongs to what is made now"),
+        (["http://127.0.0.1:1", "--no-slow", "--file", __file__], "", "--slow belongs to what is made now"),
     ],
 )
 def test_an_import_that_cannot_be_is_one_line(demo_data, arguments, given, message):

@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import subprocess
+from pathlib import Path
 
 import pytest
 from dashboard_samples import EVERY_KIND, made, spec_of
@@ -140,6 +141,8 @@ def test_nobody_there_is_a_clear_error():
         Server("https://"),
         Server("https://me:secret@host"),
         Server("http://host:99999"),
+        Server("http://[host"),
+        Server("http://host", ca=Path("ca.pem")),
         Server("http://host/?security_tenant=x"),
         Server("http://host/#a"),
         Server("http://host/ a"),

@@ -204,10 +204,10 @@ def test_rows_rejected_are_summed_by_hour_and_table(prefix, ask):
 
 @pytest.mark.usefixtures("history")
 def test_charts_of_one_table_are_about_no_other(prefix, ask):
-    export = made(prefix=prefix, tables=("other",))
-    written = export["visualization", "change-history.written.other"]
+    export = made(prefix=prefix, tables=("other", "OR"))
+    written = export["visualization", "change-history.written.OR.other"]
     assert sums(ask(written, chart_request(written))) == {0: {"other": 7}}
-    rejected = export["visualization", "change-history.rejected.other"]
+    rejected = export["visualization", "change-history.rejected.OR.other"]
     assert sums(ask(rejected, chart_request(rejected))) == {}
 
 

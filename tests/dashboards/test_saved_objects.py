@@ -200,7 +200,7 @@ def test_an_export_of_one_table_leaves_the_dashboard_of_all_alone():
     same = {name: each for name, each in one.items() if name in every}
     assert same == {name: every[name] for name in same}
     chart = one["visualization", "havengate-change-history.written.a"]
-    assert source_of(chart)["query"]["query"] == "what:(push OR ingest) AND table:(a)"
+    assert source_of(chart)["query"]["query"] == 'what:(push OR ingest) AND table:("a")'
 
 
 def test_no_two_scopes_have_the_same_objects():
@@ -243,6 +243,8 @@ def test_a_gateways_url_may_have_a_path(url):
         "https://host/?a=b",
         "https://h/{{x}}",
         "https://h /",
+        "https://[h",
+        "http://h:99999",
     ],
 )
 def test_a_gateways_url_that_no_browser_could_use_is_refused(url):
