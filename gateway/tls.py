@@ -6,7 +6,7 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -104,6 +104,11 @@ def load(cert: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
+def expires(cert: Path, key: Path) -> float:
+    """Seconds of the epoch until which the certificate is valid. Raises as ``load``."""
+    return ssl.cert_time_to_seconds(str(_judge(load(cert, key), cert)["notAfter"]))
+
+
 def secured(connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
     """The server's side of a connection, before its handshake; ``connection`` is not to be used any more."""
     return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
@@ -129,8 +134,10 @@ def leaf(cert: Path) -> str:
     return text[begin : end + len(ssl.PEM_FOOTER)]
 
 
-def _judge(context: ssl.SSLContext, cert: Path) -> None:
-    """Shakes hands with itself: a client that trusts this very certificate says what is wrong with it."""
+def _judge(context: ssl.SSLContext, cert: Path) -> Mapping[str, object]:
+    """Shakes hands with itself: a client that trusts this very certificate says what is wrong with it, or what is in
+    it.
+    """
     client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client_side.check_hostname = False
     client_side.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -145,6 +152,7 @@ def _judge(context: ssl.SSLContext, cert: Path) -> None:
         raise SettingsError(f"{_CERT}: {cert}: {error.verify_message}") from error
     except ssl.SSLError as error:
         raise SettingsError(f"{_CERT}: {cert}: clients cannot use it: {_why(error)}") from error
+    return client.getpeercert() or {}
 
 
 def _step(side: ssl.SSLObject) -> bool:

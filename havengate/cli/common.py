@@ -71,6 +71,13 @@ def open_job_desk() -> Iterator[JobAdministration]:
         here.close()
 
 
+def served_administration(settings: Settings) -> Administration | None:
+    """The administration by the server of this data folder; None where none runs there."""
+    from havengate.cli.remote import RemoteAdministration, running_server
+
+    return RemoteAdministration(settings.data_dir, _user()) if running_server(settings.data_dir) else None
+
+
 def _services_unless_served(settings: Settings) -> Services | None:
     """None where a server holds the folder."""
     from havengate.cli.remote import running_server

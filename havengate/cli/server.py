@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from havengate.errors import SettingsError
+from havengate.errors import SettingsError, printable
+
+if TYPE_CHECKING:
+    from havengate.doctor import Finding
 
 
 @click.command()
@@ -93,18 +98,34 @@ def config() -> None:
 
 
 @click.command()
-def doctor() -> None:
-    """Check what havengate needs on this machine; exit code 1 when something is missing.
+@click.option("--json", "as_json", is_flag=True, help="One JSON list of {what, ok, detail}.")
+def doctor(as_json: bool) -> None:
+    """Check what havengate needs on this machine; exit code 1 when something is missing or needs somebody.
+
+    While a server holds the data folder it is asked for what only it can see.
 
     Example: havengate doctor
     """
-    from havengate.cli.common import printable
-    from havengate.doctor import examine
-    from havengate.settings import load_settings
+    from dataclasses import asdict
 
-    healthy = True
-    for finding in examine(load_settings()):
-        healthy = healthy and finding.ok
-        click.echo(printable(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.detail}"))
-    if not healthy:
+    from havengate.cli.common import served_administration
+    from havengate.doctor import Finding, examine
+    from havengate.settings import read_settings
+
+    settings, problems = read_settings()
+    findings = [Finding("settings", False, problem) for problem in problems]
+    if not as_json:
+        _show(findings)
+    for finding in examine(settings, served_administration(settings)):
+        findings.append(finding)
+        if not as_json:
+            _show([finding])
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    if not all(finding.ok for finding in findings):
         raise click.exceptions.Exit(1)
+
+
+def _show(findings: list[Finding]) -> None:
+    for finding in findings:
+        click.echo(printable(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.detail}"))
