@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Flask, Response, g, request
 
 from gateway.auth import caller, needs
-from gateway.slots import USE, WAITED
+from gateway.slots import PROBES, USE, WAITED
 from gateway.stages import add_stages, stages
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def install(app: Flask, metrics: Metrics, slow: SlowSearches | None = None) -> N
 
 
 def _write_line(response: Response, seconds: float) -> None:
-    if not _LOG.isEnabledFor(logging.INFO):
+    # Whoever probes does so every few seconds.
+    level = logging.DEBUG if request.path in PROBES else logging.INFO
+    if not _LOG.isEnabledFor(level):
         return
     extra = {
         "status": response.status_code,
@@ -61,7 +63,7 @@ def _write_line(response: Response, seconds: float) -> None:
     path = (
         request.path if len(request.path) <= _LONGEST_PATH else f"{request.path[:_LONGEST_PATH]}\N{HORIZONTAL ELLIPSIS}"
     )
-    _LOG.info("%s %s", request.method, path, extra={**extra, "request_id": g.request_id})
+    _LOG.log(level, "%s %s", request.method, path, extra={**extra, "request_id": g.request_id})
 
 
 def blueprint(metrics: Metrics) -> Blueprint:

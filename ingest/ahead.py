@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def in_order(
                 if expected.exception():
                     ahead.append((expected, 0))
                 elif (batch := expected.result()) is not None:
-                    ahead.append((pool.submit(prepare, batch), weight(batch)))
+                    ahead.append((pool.submit(copy_context().run, prepare, batch), weight(batch)))
                     reading = reader.submit(next, batches, None)
             elif head and head.done():
                 ahead.popleft()

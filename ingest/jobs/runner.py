@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from havengate.errors import EngineError, HavengateError, JobError, is_passing
+from havengate.request_id import REQUEST_ID
 from ingest.jobs.control import JobControl, Show, Stopped, quiet
 from ingest.jobs.model import Cancelled, Job, Kind, Paused, State
 from ingest.jobs.rejects_file import write_rejects
@@ -75,12 +76,14 @@ class Runner:
     def _run(self, claimed: tuple[Job, Lease], show: Show, stop: Stop | None) -> Job:
         job, lease = claimed
         told = _Told(self._changes, show)
+        before = REQUEST_ID.set(f"job-{job.id}")
         try:
             job = self._attempt(job, told, stop or Stop(threading.Event()))
             self._write_rejects(job)
             told.end(job)
             return job
         finally:
+            REQUEST_ID.reset(before)
             lease.release()
 
     def _attempt(self, job: Job, told: _Told, stop: Stop) -> Job:
