@@ -1,7 +1,7 @@
 """What the compose file runs in containers, run outside of them: the same commands under the same environment.
 
-Instead of its OpenSearch there is the tests' own behind TLS (without the security plugin), instead of its S3 server
-there is moto; names of hosts and folders of the containers are replaced, and nothing else.
+Instead of its OpenSearch there is the tests' own behind TLS, in the long test with the security plugin; instead of its
+S3 server there is moto. Names of hosts and folders of the containers are replaced, and nothing else.
 """
 
 import os
@@ -16,8 +16,11 @@ from pathlib import Path
 
 import pytest
 from compose_file import COMPOSE, ROOT, raw, read_env, services
+from opensearch_server.fixture import or_skip
+from opensearch_server.jdk import Missing
 from opensearch_server.proxy import Proxy
 from opensearch_server.server import free_port
+from secured_node import SecuredNode
 
 START_S = 90
 TABLE_ROWS = 2
@@ -26,13 +29,21 @@ TABLE_ROWS = 2
 class Stack:
     """Services by name; paths and hosts of containers stand for those of this machine."""
 
-    def __init__(self, folder, places, env):
+    def __init__(self, folder, env, *, cluster, store, **more):
         self.folder = folder
         self.env = env
         self.port = free_port()
-        self._places = places | {"8000": str(self.port)}
+        self._more = more
+        self._places = {
+            "https://opensearch:9200": cluster,
+            "http://s3:7070": store,
+            "/var/lib/havengate": str(folder / "data"),
+            "/etc/havengate/authority": str(folder / "authority"),
+            "/opt/havengate/compose": str(COMPOSE),
+            "8000": str(self.port),
+        }
         self._services = services(env)
-        self._prefix = f"test-{uuid.uuid4().hex[:12]}-"
+        (folder / "data").mkdir()
 
     def here(self, text):
         for there, here in self._places.items():
@@ -42,7 +53,7 @@ class Stack:
     def environment(self, name):
         given = self._services[name]["environment"]
         own = {key: value for key, value in os.environ.items() if not key.startswith("HAVENGATE_")}
-        own |= {"PATH": f"{Path(sys.executable).parent}:{own['PATH']}", "HAVENGATE_ENGINE__INDEX_PREFIX": self._prefix}
+        own |= self._more | {"PATH": f"{Path(sys.executable).parent}:{own['PATH']}"}
         return own | {key: self.here(value) for key, value in given.items()}
 
     def command(self, name):
@@ -113,22 +124,38 @@ class Stack:
 
 
 @pytest.fixture
-def stack(tmp_path, opensearch_url, store):
-    env_file = tmp_path / ".env"
-    subprocess.run(["sh", COMPOSE / "env.sh", env_file], check=True, capture_output=True)
+def env(tmp_path):
+    file = tmp_path / ".env"
+    subprocess.run(["sh", COMPOSE / "env.sh", file], check=True, capture_output=True)
     certificates(tmp_path)
+    return read_env(file)
+
+
+@pytest.fixture
+def stack(tmp_path, env, opensearch_url, store):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "node" / "node.pem", tmp_path / "node" / "node.key")
+    prefix = {"HAVENGATE_ENGINE__INDEX_PREFIX": f"test-{uuid.uuid4().hex[:12]}-"}
     with Proxy(opensearch_url, tls=context) as proxy:
-        places = {
-            "https://opensearch:9200": proxy.url,
-            "http://s3:7070": store.endpoint,
-            "/var/lib/havengate": str(tmp_path / "data"),
-            "/etc/havengate/authority": str(tmp_path / "authority"),
-            "/opt/havengate/compose": str(COMPOSE),
-        }
-        (tmp_path / "data").mkdir()
-        yield Stack(tmp_path, places, read_env(env_file))
+        yield Stack(tmp_path, env, cluster=proxy.url, store=store.endpoint, **prefix)
+
+
+@pytest.fixture
+def secured(tmp_path, env):
+    """A node that asks who comes, with the users of the compose file."""
+    try:
+        node = SecuredNode(tmp_path, services(env)["opensearch"]["environment"], tmp_path / "authority" / "ca.pem")
+    except Missing as missing:
+        or_skip(missing)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in env.items():
+            patch.setenv(name, value)
+        node.start()
+    try:
+        node.wait_until("green")
+        yield node
+    finally:
+        node.stop()
 
 
 def certificates(folder):
@@ -161,6 +188,32 @@ def test_gateway_and_worker_run_as_the_compose_file_says(stack, store):
     assert [secret for secret in secrets if secret in told] == []
     gone = stack.smoke(WAIT_S="0")
     assert (gone.returncode, "is not ready after 0 s" in gone.stderr) == (1, True)
+
+
+@pytest.mark.long
+def test_the_clusters_security_lets_each_user_do_its_part_and_no_more(tmp_path, env, secured, store):
+    stack = Stack(tmp_path, env, cluster=secured.url, store=store.endpoint)
+    stack.run("setup")
+    with stack.up("gateway"), stack.up("worker"):
+        stack.until_healthy("gateway")
+        stack.until_healthy("worker")
+        done = stack.smoke()
+        assert done.returncode == 0, done.stdout + done.stderr + stack.said("gateway")
+    admin, dashboards, gateway = (
+        (name, env[f"OPENSEARCH_{variable}_PASSWORD"])
+        for name, variable in (("admin", "ADMIN"), ("kibanaserver", "DASHBOARDS"), ("havengate", "GATEWAY"))
+    )
+
+    def status(user, path, method="GET"):
+        return secured.sent(method, path, *user)[0]
+
+    assert status(("admin", "admin"), "/") == 401
+    assert status(("havengate", admin[1]), "/") == 401
+    users = "/_plugins/_security/api/internalusers"
+    assert [status(user, users) for user in (admin, dashboards, gateway)] == [200, 403, 403]
+    assert [status(user, "/elsewhere", "PUT") for user in (dashboards, gateway)] == [403, 403]
+    assert [status(user, "/.kibana_9", "PUT") for user in (dashboards, gateway)] == [200, 403]
+    assert [status(user, "/havengate-x", "PUT") for user in (dashboards, gateway)] == [403, 200]
 
 
 def test_certificates_are_made_once_and_again_where_they_do_not_fit(tmp_path):

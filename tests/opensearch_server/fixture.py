@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
@@ -29,7 +30,7 @@ def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with node(tmp_path_factory.mktemp("opensearch"), version=VERSION) as url:
             yield url
     except Missing as missing:
-        _skip(missing)
+        or_skip(missing)
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +40,10 @@ def opensearch_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clu
         with cluster(tmp_path_factory.mktemp("cluster"), version=VERSION) as three:
             yield three
     except Missing as missing:
-        _skip(missing)
+        or_skip(missing)
 
 
-def _skip(missing: Missing) -> None:
+def or_skip(missing: Missing) -> NoReturn:
     if os.environ.get("CI") or ASKED:
         raise missing
     pytest.skip(str(missing))
