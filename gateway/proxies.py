@@ -37,6 +37,7 @@ def _address(said: str) -> str:
     if host.count(":") == 1:
         host = host.partition(":")[0]
     try:
-        return str(ip_address(host))
+        # A zone is no address, and may be any text.
+        return str(ip_address(host.partition("%")[0]))
     except ValueError:
         return ""

@@ -191,7 +191,7 @@ class ServerSettings(Group):
     tls_cert: Path | None = Field(None, description="PEM file of the certificate and its chain: serve https")
     tls_key: Path | None = Field(None, description="PEM file of the certificate's private key")
     proxies: int = Field(
-        0, ge=0, le=8, description="proxies in front whose X-Forwarded-For and -Proto are believed (docs/operations.md)"
+        0, ge=0, le=8, description="proxies in front whose X-Forwarded-For and -Proto are believed (docs/access.md)"
     )
 
 

@@ -20,6 +20,7 @@ from havengate.errors import EngineError
 
 _START_S = 60.0
 _STOP_S = 15.0
+_OF_OTHERS = ("HAVENGATE_AUTH__", "HAVENGATE_SERVER__TLS_", "HAVENGATE_SERVER__PROXIES")
 
 
 @contextmanager
@@ -30,8 +31,8 @@ def gateway(data_dir: Path) -> Iterator[str]:
     """
     log = data_dir / "demo" / "gateway.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    # The samples come without users; nobody else reaches this gateway.
-    environment = {name: value for name, value in os.environ.items() if name.upper() != "HAVENGATE_AUTH__USERS"}
+    # The samples come without users and https; nobody else reaches this gateway.
+    environment = {name: value for name, value in os.environ.items() if not name.upper().startswith(_OF_OTHERS)}
     environment |= {"HAVENGATE_DATA_DIR": str(data_dir)}
     with log.open("w+b") as output, _signals_unwind():
         command = [sys.executable, "-m", "havengate.demo.tied", str(os.getpid()), "serve", "--port", "0"]

@@ -170,7 +170,7 @@ def test_the_audit_log_names_who_did_what_from_where_and_nothing_secret(site, sd
     written = next(line for line in reversed(lines) if line["user"] == "maker" and line["status"] == 200)
     assert (written["table"], written["deleted"], written["route"]) == (
         "shoes",
-        1,
+        0,
         "/update/<data_source>/actions/bulk",
     )
     assert written["request_id"]

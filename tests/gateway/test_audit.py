@@ -151,6 +151,7 @@ FORWARDED = {"X-Forwarded-For": "6.6.6.6, 203.0.113.7, 10.0.0.9", "X-Forwarded-P
         (1, {"X-Forwarded-For": "203.0.113.7:4711"}, "203.0.113.7"),
         (1, {"X-Forwarded-For": "[2001:db8::1]:4711"}, "2001:db8::1"),
         (1, {"X-Forwarded-For": "2001:db8::1"}, "2001:db8::1"),
+        (1, {"X-Forwarded-For": "fe80::1%any text at all"}, "fe80::1"),
         (1, {"X-Forwarded-For": "unknown"}, "127.0.0.1"),
         (1, {"X-Forwarded-For": "]["}, "127.0.0.1"),
         (1, {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "evil", "X-Forwarded-Prefix": "/evil"}, "6.6.6.6"),

@@ -134,6 +134,16 @@ def test_who_does_not_shake_hands_is_dropped_and_keeps_nobody_waiting(port, pair
         connection.close()
 
 
+def test_a_request_that_is_refused_while_it_comes_is_answered(port, pair):
+    with connected(port, trusting(pair[0])) as connection:
+        try:
+            for _ in range(16):
+                connection.sendall(b"GET /?" + b"A" * (1 << 20))
+        except OSError:
+            pass  # the server has said enough
+        assert connection.recv(65536).startswith(b"HTTP/1.1 414 ")
+
+
 def test_old_versions_of_tls_are_refused(port, pair):
     context = trusting(pair[0])
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
