@@ -10,10 +10,13 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gunicorn.http.body import Body, ChunkedReader
 from gunicorn.http.errors import InvalidRequestLine, LimitRequestLine, ParseException
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
+
+from gateway.chunks import LinearChunks
 
 if TYPE_CHECKING:
     import socket
@@ -76,6 +79,8 @@ class DeadlineUnreader(SocketUnreader):  # type: ignore[misc]
 class GatewayRequest(Request):  # type: ignore[misc]
     """A request whose line is cut at ``most_line`` bytes while it is read."""
 
+    body: Any
+
     def __init__(self, *args: Any, most_line: int) -> None:
         self._most_line = most_line
         super().__init__(*args)
@@ -88,6 +93,11 @@ class GatewayRequest(Request):  # type: ignore[misc]
             raise HeadTooSlow from error
         unreader.start_body()
         return rest
+
+    def set_body_reader(self) -> None:
+        super().set_body_reader()
+        if isinstance(self.body.reader, ChunkedReader):
+            self.body = Body(LinearChunks(self, self.unreader))
 
     def read_line(self, unreader: DeadlineUnreader, buf: bytearray, _limit: int = 0) -> tuple[bytes, bytearray]:
         """The line and what came after it; each byte is looked at once. ``_limit`` is gunicorn's, and off."""
