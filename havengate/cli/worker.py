@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from ingest.jobs.model import Job
-    from ingest.jobs.worker import Worker
     from ingest.table_administration import LocalAdministration
 
 
@@ -38,13 +37,15 @@ def worker(once: bool) -> None:
 
     configure(checked_settings().log)
     lines = _Lines()
-    with _administration() as here:
+    with _told_by_signals() as told, _administration() as here:
         running = Worker(here.services, here.history, here.store, KINDS, show=lines.show)
-        with _ended_by_signals(running):
-            if once:
-                running.run_what_is_there()
-            else:
-                running.run()
+        told.end = lambda: running.stop(0)
+        if told.numbers:
+            running.stop(0)
+        if once:
+            running.run_what_is_there()
+        else:
+            running.run()
     if once and lines.failed:
         raise click.exceptions.Exit(1)
 
@@ -63,20 +64,28 @@ def _administration() -> Iterator[LocalAdministration]:
             here.close()
 
 
+class _Told:
+    """The signals so far; ``end`` is called at the first one."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.end: Callable[[], object] = lambda: None
+
+
 @contextmanager
-def _ended_by_signals(running: Worker) -> Iterator[None]:
+def _told_by_signals() -> Iterator[_Told]:
     """The second one of SIGINT and SIGTERM ends it at once, as a kill would."""
-    told: list[int] = []
+    told = _Told()
 
     def end(number: int, _frame: FrameType | None) -> None:
-        if told:
+        if told.numbers:
             raise KeyboardInterrupt
-        told.append(number)
-        running.stop(0)
+        told.numbers.append(number)
+        told.end()
 
     former = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield told
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

@@ -36,7 +36,7 @@ def find(tmp_path, monkeypatch):
 
 def pair(folder, days):
     cert, key = folder / "cert.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost".split()
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
     subprocess.run(
         [*command, "-days", str(days), "-keyout", str(key), "-out", str(cert)],
         check=True,

@@ -62,6 +62,13 @@ class Served:
             time.sleep(0.02)
         return job
 
+    def backup(self, table, file):
+        token = f"Bearer {self.record['token']}"
+        return self.ask("POST", f"/admin/tables/{table}/backup", {"file": file}, Authorization=token)
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
     def stop(self):
         self._process.terminate()
         self._process.communicate(timeout=60)

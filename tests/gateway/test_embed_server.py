@@ -1,9 +1,11 @@
 """The server of models: what it takes, what it refuses, and once for real with a gateway before it."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from time import sleep
@@ -224,3 +226,35 @@ def test_use_cases_do_not_care_where_the_model_is(process, tmp_path):
         found = opened.searcher.search(SearchPlan("photos", term))
         assert [hit.pk for hit in found.hits] == ["2", "1"]
         assert opened.embedding.ready(opened.models())
+
+
+def test_what_is_being_embedded_is_answered_when_the_server_ends(process):
+    server = process()
+    answers, broken, asked = [], [], threading.Event()
+
+    def ask():
+        body = json.dumps({"texts": [f"a text {number}" for number in range(32)]}).encode()
+        while True:
+            url = f"{server.url}/v1/embed/texts?model=builtin"
+            request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    answers.append(len(answer.read()))
+                asked.set()
+            except urllib.error.URLError as error:
+                if not isinstance(getattr(error, "reason", None), ConnectionRefusedError):
+                    broken.append(repr(error))
+                return
+            except OSError as error:
+                broken.append(repr(error))
+                return
+
+    clients = [threading.Thread(target=ask) for _ in range(4)]
+    for client in clients:
+        client.start()
+    assert asked.wait(60)
+    assert server.stop() == 0
+    for client in clients:
+        client.join()
+    assert broken == []
+    assert set(answers) == {32 * 512 * 4}
