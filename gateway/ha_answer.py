@@ -37,12 +37,13 @@ def answer(services: Services, request: HaRequest, default: Format) -> Response:
     if not g.request_id_from_client:
         adopt_request_id(request.request_id)
     form = format_of(request.config, default)
+    resolve = Readable(services.tables)
     if request.fetch_summary is not None:
-        result, wanted = fetch_summary(services, request, request.fetch_summary)
+        result, wanted = fetch_summary(services, request, request.fetch_summary, resolve)
         add_stages(result.timings)
     else:
         with stage("parse"):
-            plan = plan_of(services, request, Readable(services.tables))
+            plan = plan_of(services, request, resolve)
         result, wanted = search(services, plan), wanted_by(request, plan)
     with stage("format"):
         return _written(result, wanted, form)

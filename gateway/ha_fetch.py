@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from gateway.auth import Readable
 from gateway.wanted import Wanted, traced
 from havengate.codes import HaCode
 from havengate.errors import RequestError, excerpt
@@ -15,18 +14,24 @@ from havengate.values import canonical_key
 from query_parser.plan import warnings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engines.contract import TableSpec
     from havengate.services import Services
-    from havengate.types import Row
+    from havengate.types import Row, Span
     from query_parser.clause_nodes import FetchSummary
     from query_parser.nodes import Text
     from query_parser.request import HaRequest
 
+    Resolve = Callable[[str | None, Span | None], TableSpec]
 
-def fetch_summary(services: Services, request: HaRequest, clause: FetchSummary) -> tuple[SearchResult, Wanted]:
+
+def fetch_summary(
+    services: Services, request: HaRequest, clause: FetchSummary, resolve: Resolve
+) -> tuple[SearchResult, Wanted]:
     """The rows that are there; a row asked for twice comes once.
 
-    Raises UnknownTable, RequestError 2081 for anything but raw primary keys, 1004 for a second table, 2000 for
+    Raises what ``resolve`` does, RequestError 2081 for anything but raw primary keys, 1004 for a second table, 2000 for
     an attribute that is no field, 10010 for a missing row under allow_lack_summary:no, 1002 for too many keys, and what
     Documents.fetch raises.
     """
@@ -37,7 +42,7 @@ def fetch_summary(services: Services, request: HaRequest, clause: FetchSummary) 
     most = services.settings.limits.fetch_ids
     if len(keys) > most:
         raise RequestError(f"{len(keys)} keys, the most is {most}", code=HaCode.KEY_VALUE_PAIR)
-    table = _table(services, clause)
+    table = _table(clause, resolve)
     warnings = warnings_of(request.remarks, table.settings)
     names = _attributes(request, table)
     started = time.perf_counter()
@@ -53,10 +58,9 @@ def fetch_summary(services: Services, request: HaRequest, clause: FetchSummary) 
     return result, Wanted(table=table.name, attributes=names, trace=traced(request.config))
 
 
-def _table(services: Services, clause: FetchSummary) -> TableSpec:
+def _table(clause: FetchSummary, resolve: Resolve) -> TableSpec:
     if not clause.keys:  # commas alone: the engine finds nothing wrong with them, and no rows
-        return services.tables.resolve(None)
-    resolve = Readable(services.tables)
+        return resolve(None, None)
     tables = {name: resolve(name, key.span) for name, key in clause.keys}
     names = list(dict.fromkeys(table.name for table in tables.values()))
     if len(names) > 1:

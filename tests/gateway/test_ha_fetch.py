@@ -22,7 +22,7 @@ def fetched(services, *keys, by="rawpk", attributes=(), **config):
     clause = FetchSummary(by, texts)
     names = tuple(Text(name, Span(place, place)) for place, name in enumerate(attributes))
     request = HaRequest("", Config(config), fetch_summary=clause, attributes=names)
-    return fetch_summary(services, request, clause)
+    return fetch_summary(services, request, clause, services.tables.resolve)
 
 
 def test_rows_come_as_hits_in_the_order_asked(services):
@@ -80,10 +80,10 @@ def test_a_strict_table_refuses_what_was_dropped(services):
     dropped = Remark("config has no key 'x'", HaCode.KEY_VALUE_PAIR, Span(0, 1))
     clause = FetchSummary("rawpk", (("photos", Text("7", Span(0, 1))),))
     request = HaRequest("", fetch_summary=clause, remarks=(dropped,))
-    assert fetch_summary(services, request, clause)[0].warnings == ("config has no key 'x'",)
+    assert fetch_summary(services, request, clause, services.tables.resolve)[0].warnings == ("config has no key 'x'",)
     services.tables.spec = replace(services.tables.spec, settings=TableSettings(strict=True))
     with pytest.raises(RequestError, match="strict"):
-        fetch_summary(services, request, clause)
+        fetch_summary(services, request, clause, services.tables.resolve)
 
 
 def test_too_many_keys_are_refused():

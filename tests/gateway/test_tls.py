@@ -144,6 +144,12 @@ def test_a_request_that_is_refused_while_it_comes_is_answered(port, pair):
         assert connection.recv(65536).startswith(b"HTTP/1.1 414 ")
 
 
+def test_a_request_that_stalls_inside_of_tls_is_given_up(port, pair):
+    with connected(port, trusting(pair[0])) as connection:
+        connection.sendall(b"GET / HTT")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
+
+
 def test_old_versions_of_tls_are_refused(port, pair):
     context = trusting(pair[0])
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
