@@ -1,15 +1,19 @@
 """A site with tables, rows, users of every role: what the hostile tests attack."""
 
 import base64
+import uuid
 from contextlib import contextmanager
 
 from colour_model import ColourModel, picture
 from support import open_colour_services
 
+from embedding.service import EmbeddingService
 from gateway.app import create_app
 from gateway.parts import Parts
 from gateway.users import hash_password
+from havengate.blobs import FolderBlobStore
 from havengate.documents import Command
+from havengate.services import wire
 from havengate.settings import Settings
 from ingest.table_administration import open_administration
 from schemas.settings import TableSettings
@@ -49,6 +53,27 @@ def fill(services):
         ]
         report = services.documents.push(services.engine.table(name), [Command("add", row) for row in rows])
         assert report.failures == ()
+
+
+@contextmanager
+def open_cluster_app(folder, hosts):
+    """The same over an OpenSearch cluster, under a prefix of its own."""
+    from engines.opensearch.engine import OpenSearchEngine
+
+    cluster = {"kind": "opensearch", "hosts": hosts, "index_prefix": f"test-{uuid.uuid4().hex[:12]}-", "timeout_s": 60}
+    settings = Settings(data_dir=folder, engine=cluster)
+    engine = OpenSearchEngine.open(settings.engine)
+    embedding = EmbeddingService(settings.embedding, {"builtin": lambda _: ColourModel()})
+    services = wire(settings, engine, embedding, FolderBlobStore(folder / "blobs"))
+    administration = open_administration(services, "server")
+    try:
+        fill(services)
+        yield create_app(services, Parts(administration=administration, token=TOKEN))
+    finally:
+        administration.close()
+        for name in engine.table_names():
+            engine.drop_table(name)
+        services.close()
 
 
 @contextmanager
