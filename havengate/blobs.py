@@ -320,6 +320,7 @@ def _write(file: Path, data: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
+    """What was renamed or made in it is on disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from engines.codec import encode_spec
 from engines.contract import Engine, TableSpec, at, table_of
+from havengate.blobs import sync_folder
 from havengate.errors import Busy, EngineError, Moved, RequestError, UnknownGeneration, UnknownTable
 from ingest.backup_file import BackupWriter
 from schemas.vendor import masked
@@ -225,7 +226,7 @@ def _new_file(file: Path) -> Iterator[BinaryIO]:
             except BaseException:
                 part.unlink(missing_ok=True)
                 raise
-        _sync(file.parent)
+        sync_folder(file.parent)
     except OSError as error:
         raise EngineError(f"backup {file} cannot be written: {error.strerror or error}") from error
 
@@ -237,11 +238,3 @@ def _lock(out: BinaryIO, part: Path, file: Path) -> None:
         if os.fstat(out.fileno()).st_ino == part.stat().st_ino:
             return
     raise RequestError(f"{file} is being written by somebody else")
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
