@@ -125,7 +125,7 @@ QUERIES = {
     "in json": "query=vector:'red&modal=text&n=1'&&config=format:json",
     "no such field": "query=vector:'red&modal=text&n=1'&&config=format:json&&filter=nope=1",
     "summary": "config=format:json,fetch_summary_type:rawpk&&fetch_summary={}:1",
-    "empty summary": "config=format:json,fetch_summary_type:rawpk&&fetch_summary=,",
+    "empty summary": "config=format:json&&fetch_summary=,",
 }
 
 
