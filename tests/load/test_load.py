@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
 
@@ -70,31 +70,26 @@ def test_200_clients_are_answered_or_told_to_come_again(tmp_path, engine, reques
     assert all(seen["requests"] > seen["busy"] for seen in told["scenarios"].values())
 
 
-class Liar(BaseHTTPRequestHandler):
-    """Answers all alike: the server's ``told`` (status, headers, body)."""
+class Liar(StreamRequestHandler):
+    """Answers all alike: the server's ``told`` (status, headers, body). Takes request lines of any length."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        status, headers, body = self.server.told
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in (headers | {"Content-Length": str(len(data))}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    do_POST = do_GET  # noqa: N815  http.server's name
-
-    def log_message(self, *_):
-        pass
+    def handle(self):
+        while self.rfile.readline():
+            size = 0
+            while (line := self.rfile.readline().strip()) != b"":
+                name, _, value = line.partition(b":")
+                size = int(value) if name.lower() == b"content-length" else size
+            self.rfile.read(size)
+            status, headers, body = self.server.told
+            data = json.dumps(body).encode()
+            lines = [f"HTTP/1.1 {status} So", *(f"{name}: {value}" for name, value in headers.items())]
+            self.wfile.write("\r\n".join([*lines, f"Content-Length: {len(data)}", "", ""]).encode() + data)
 
 
 @pytest.fixture
 def asked(tmp_path):
     """What the clients say of a server that answers everything alike, in two seconds."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Liar)
+    server = ThreadingTCPServer(("127.0.0.1", 0), Liar)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
@@ -104,7 +99,9 @@ def asked(tmp_path):
         results = tmp_path / "results.json"
         command = [sys.executable, "-m", "locust", "-f", LOAD / "scenarios.py", "--headless", "--results", results]
         command += ["-u", "4", "-r", "4", "-t", "2s", "--host", f"http://127.0.0.1:{server.server_address[1]}"]
-        subprocess.run(command, env=os.environ | {"PYTHONPATH": str(LOAD)}, capture_output=True, check=False)
+        environment = os.environ | {"PYTHONPATH": str(LOAD)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert results.exists(), done.stderr
         return json.loads(results.read_text())
 
     yield ask
