@@ -22,6 +22,7 @@ from gateway.rate_limit import Buckets, TooManyRequests, network_of
 from gateway.slots import without_slot
 from gateway.users import User, covers
 from havengate.errors import AccessError, Forbidden, Unauthorized, UnknownTable
+from havengate.tables import ANY_TABLE
 
 if TYPE_CHECKING:
     from engines.contract import TableSpec
@@ -120,6 +121,9 @@ class Readable:
     tables: Tables
 
     def __call__(self, cluster: str | None, span: Span | None = None) -> TableSpec:
+        if cluster not in (None, ANY_TABLE) and not sees_all_tables():
+            # Before it is looked for: what is wrong with a table tells that it is there.
+            allow("read", str(cluster))
         table = self.tables.resolve(cluster, span)
         allow("read", table.name)
         return table

@@ -60,10 +60,13 @@ def blueprint(services: Services, history: ChangeLog | None = None) -> Blueprint
 
 def _target(services: Services, data_source: str) -> TableSpec:
     """Raises UnknownTable, Forbidden."""
+    by_name = not sees_all_tables()
+    if by_name:
+        allow("write", data_source)
     table = services.tables.push_target(data_source)
     allow("write", table.name)
     audit.note(table=table.name)
-    if data_source != table.name and not sees_all_tables():
+    if by_name and data_source != table.name:
         # With an instance before the name it would depend on tables that the caller may not know of which one is meant.
         raise Forbidden("Forbidden")
     return table

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from schemas.table import TableSchema
     from schemas.vendor import VendorSchema
 
-_ANY_TABLE = "general"
+ANY_TABLE = "general"
+"""The name that means the default table, or the only one, where no table has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,10 @@ class Tables:
         naming the tables.
         """
         names = self.names()
-        wanted = cluster or self.default_table or _ANY_TABLE
+        wanted = cluster or self.default_table or ANY_TABLE
         if wanted in names:
             return self.engine.table(wanted)
-        if wanted == _ANY_TABLE:
+        if wanted == ANY_TABLE:
             if self.default_table in names:
                 return self.engine.table(self.default_table)
             if len(names) == 1:

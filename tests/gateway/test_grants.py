@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from access_samples import PASSWORD, basic, hashed
+from gateway_fakes import FakeServices
 from support import open_colour_services, photo_row
 
 import gateway
@@ -15,7 +16,7 @@ from gateway.directory import Directory
 from gateway.parts import Parts
 from gateway.users import User
 from havengate.documents import Command
-from havengate.errors import Forbidden, Unauthorized
+from havengate.errors import Forbidden, Unauthorized, UnfitTable
 from havengate.setting_groups import AuthSettings
 from ingest.table_administration import open_administration
 from schemas.settings import TableSettings
@@ -220,6 +221,27 @@ def test_a_view_that_lets_callers_in_by_itself_judges_tables_for_nobody_it_does_
     install(app, Directory(AuthSettings(users=f"a:read:{hashed(PASSWORD)}")))
     with app.test_request_context("/"), pytest.raises(Unauthorized):
         allow("read", OWN)
+
+
+def test_what_is_wrong_with_a_table_is_not_told_to_who_may_not_know_of_it(tmp_path):
+    users = [{"name": "guest", "password_hash": hashed(PASSWORD), "tables": {OWN: "write"}}]
+    (tmp_path / "users.json").write_text(json.dumps({"users": users}))
+    services = FakeServices(auth={"file": tmp_path / "users.json"})
+
+    def unfit(name, _span=None):
+        raise UnfitTable(f"table {name!r} was changed by others")
+
+    services.tables.resolve = services.tables.push_target = unfit
+    guest = Caller(create_app(services), "guest")
+    assert "changed by others" in guest.query(OWN).text
+    assert "changed by others" in push(guest, OWN).text
+    answers = [
+        guest.query(OTHERS),
+        push(guest, OTHERS),
+        guest("POST", "/vector-service/fetch", json={"tableName": OTHERS, "ids": [1]}),
+        guest("POST", f"/{OTHERS}/search", json={"query": "vector:'red'"}),
+    ]
+    assert [answer.status_code for answer in answers] == [403] * 4
 
 
 def test_a_grant_names_no_more_than_its_table():
