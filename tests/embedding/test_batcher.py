@@ -1,10 +1,12 @@
 import threading
 from concurrent.futures import wait
+from contextvars import copy_context
 
 import pytest
 
 from embedding.batcher import MicroBatcher
 from havengate.errors import ModelError, Overloaded
+from havengate.request_id import REQUEST_ID
 
 
 class Recorder:
@@ -50,6 +52,20 @@ def test_answers_come_back_in_the_order_of_the_items(make_batcher, recorder):
     recorder.release()
     futures = make_batcher().submit([3, 1, 2, 5, 4])
     assert [future.result(30) for future in futures] == [9, 1, 4, 25, 16]
+
+
+def test_a_batch_has_the_ids_of_all_requests_that_it_serves(make_batcher, recorder, monkeypatch):
+    seen = []
+    batcher = make_batcher(size=3)
+    monkeypatch.setattr(batcher, "_run", lambda items: [seen.append(REQUEST_ID.get()), *recorder(items)][1:])
+    futures = []
+    for number, request_id in enumerate(["first", "a", "b", "a", ""]):
+        copy_context().run(lambda: (REQUEST_ID.set(request_id), futures.extend(batcher.submit([number]))))  # noqa: B023
+        if number == 0:
+            assert recorder.started.acquire(timeout=30)
+    recorder.release()
+    wait(futures, 30)
+    assert seen == ["first", "a,b", ""]
 
 
 def test_several_threads_run_a_batch_each(make_batcher, recorder):

@@ -18,6 +18,7 @@ from embedding.service import EmbeddingService
 from gateway.users import hash_password
 from havengate.doctor import examine
 from havengate.errors import ModelAway, ModelError, Overloaded, PictureError
+from havengate.request_id import REQUEST_ID
 from havengate.setting_groups import EmbeddingSettings
 from havengate.settings import Settings
 
@@ -51,6 +52,16 @@ def local():
     service = EmbeddingService(EmbeddingSettings(), {NAME: lambda _: RecipeModel()})
     yield service
     service.close()
+
+
+def test_the_server_has_the_id_of_the_request_that_asks(site, ask, caplog):
+    caplog.set_level("INFO", "havengate.access")
+    site.start(RecipeModel())
+    before = REQUEST_ID.set("mine-7")
+    ask(site.url).embed_texts(NAME, ["red"])
+    REQUEST_ID.reset(before)
+    lines = [record for record in caplog.records if record.getMessage() == "POST /v1/embed/texts"]
+    assert [line.request_id for line in lines] == ["mine-7"]
 
 
 def test_vectors_and_descriptions_are_those_of_the_model_itself(site, ask, local):

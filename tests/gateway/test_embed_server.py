@@ -58,6 +58,13 @@ def post_pixels(client, pixels, shape=None, path=PIXELS):
     return client.post(path, data=pixels.tobytes(), headers={SHAPE_HEADER: shape})
 
 
+def test_what_is_watched_of_a_server(client):
+    client.post(TEXTS, json={"texts": ["red"]})
+    text = client.get("/metrics").text
+    assert 'havengate_requests_total{dialect="embed",method="POST",status="200"} 1.0' in text
+    assert 'havengate_embedding_waiting{kind="texts",model="colour"} 0.0' in text
+
+
 def test_texts_become_raw_float32_rows(client):
     answer = client.post(TEXTS, json={"texts": ["red", "蓝", "blue"]})
     assert (answer.status_code, answer.content_type) == (200, "application/octet-stream")

@@ -170,7 +170,9 @@ def test_a_request_is_a_line_without_its_query_string(log):
 )
 def test_whose_id_a_request_has(log, headers, clause, found):
     written = log(format="json", level="info")
-    query = "query=vector:'a&modal=text'&&config=format:json" + (f"&&kvpairs=__ops_request_id:{clause}" if clause else "")
+    query = "query=vector:'a&modal=text'&&config=format:json" + (
+        f"&&kvpairs=__ops_request_id:{clause}" if clause else ""
+    )
     answer = client_of(FakeServices()).get("/query", query_string={"query": query}, headers=headers)
     assert answer.headers["X-Opensearch-Request-ID"] == found
     assert [line["request_id"] for line in access(written)] == [found]
