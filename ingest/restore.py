@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from engines.checks import require_table_name
 from engines.codec import decode_spec
 from engines.contract import Engine, TableSpec, at
+from havengate.chunks import chunks
 from havengate.errors import HavengateError, SourceError, TableExists
+from havengate.image_tokens import first_series
 from havengate.types import Row
 from ingest.backup_file import read_blobs, read_manifest, read_rows
 from schemas.settings import TableSettings
@@ -35,7 +37,6 @@ _ROWS_PER_CALL = 1000
 _BLOBS_PER_CALL = 16
 
 Progress = Callable[[int, int], None]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class _Filling:
     def _rows(self, address: str) -> None:
         done, total = 0, int(self.manifest["rows"])
         for are_rows, run in groupby(read_rows(self.source, self.file), key=lambda row: isinstance(row, Row)):
-            for part in _parts(run, _ROWS_PER_CALL):
+            for part in chunks(run, _ROWS_PER_CALL):
                 if are_rows:
                     self.engine.upsert(address, [row for row in part if isinstance(row, Row)])
                 else:
@@ -124,24 +125,20 @@ class _Filling:
         # What a dropped table may have left; before somebody held the table it might have been another restore's.
         self.blobs.drop_table(self.spec.name)
         count = 0
-        for part in _parts(read_blobs(self.source, self.file), _BLOBS_PER_CALL):
+        for part in chunks(read_blobs(self.source, self.file), _BLOBS_PER_CALL):
             if self.blobs.put_many(self.spec.name, [data for _, data in part]) != [key for key, _ in part]:
                 raise SourceError(f"backup {self.file} is damaged: a picture is not the one that rows name")
             count += len(part)
         return count
 
 
-def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    rest = iter(items)
-    while part := list(islice(rest, size)):
-        yield part
-
-
 def _spec(manifest: dict[str, Any], name: str | None, file: str) -> tuple[TableSpec, tuple[str, ...]]:
     spec = decode_spec(json.dumps(manifest.get("spec")), f"the specification in backup {file}")
     missing: list[str] = []
     vendor = _unmasked(dict(spec.vendor_schema), "", missing)
-    return replace(spec, name=name or spec.table, vendor_schema=vendor), tuple(missing)
+    # Tokens may have been revoked since the backup was made.
+    settings = spec.settings.model_copy(update={"image_tokens": first_series()})
+    return replace(spec, name=name or spec.table, vendor_schema=vendor, settings=settings), tuple(missing)
 
 
 def _unmasked(value: Any, where: str, missing: list[str]) -> Any:

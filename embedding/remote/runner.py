@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from embedding.preparation import preparation_from
 from embedding.runner import prepared
+from havengate.chunks import chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import TypeVar
+    from collections.abc import Iterable
 
     import numpy as np
     import numpy.typing as npt
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from havengate.types import Fingerprint
 
     Pixels = npt.NDArray[np.uint8]
-    ItemT = TypeVar("ItemT")
 
 
 class RemoteRunner:
@@ -45,7 +43,7 @@ class RemoteRunner:
 
     def embed_texts(self, texts: Iterable[str]) -> npt.NDArray[np.float32]:
         """Texts -> [texts, dimension]. Raises Overloaded, ModelAway."""
-        return self._joined(self._server.embed_texts(self._card, chunk) for chunk in _chunks(texts, self._size))
+        return self._joined(self._server.embed_texts(self._card, chunk) for chunk in chunks(texts, self._size))
 
     def prepare(self, picture: Image) -> Pixels:
         """A picture -> pixels. Raises PictureError when it cannot be read."""
@@ -55,16 +53,11 @@ class RemoteRunner:
         """Prepared pictures -> [pictures, dimension], one batch after the other. Raises Overloaded, ModelAway."""
         import numpy as np
 
-        chunks = _chunks(pixels, self._size)
-        return self._joined(self._server.embed_pixels(self._card, np.stack(chunk)) for chunk in chunks)
+        return self._joined(
+            self._server.embed_pixels(self._card, np.stack(chunk)) for chunk in chunks(pixels, self._size)
+        )
 
     def _joined(self, parts: Iterable[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
         import numpy as np
 
         return np.concatenate([np.empty((0, self.dimension), np.float32), *parts])
-
-
-def _chunks(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]:
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk

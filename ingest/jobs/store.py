@@ -14,6 +14,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Literal
 
+from havengate.chunks import chunks
 from havengate.errors import JobError, UnknownJob
 from ingest.jobs.database import Database
 from ingest.jobs.lease import Lease, forget, owner
@@ -165,7 +166,7 @@ class JobStore:
         """Of these keys, those that the job has saved before, with their places."""
         found: dict[str, str] = {}
         with self._database.reading() as file:
-            for part in _parts(list(keys)):
+            for part in chunks(keys, _KEYS_PER_QUERY):
                 marks = ",".join("?" * len(part))
                 query = f"SELECT pk, place FROM keys WHERE job = ? AND pk IN ({marks})"  # noqa: S608  only marks
                 found |= dict(file.execute(query, (job_id, *part)))
@@ -284,8 +285,3 @@ def _text(value: Mapping[str, object]) -> str:
 
 def _for(job_id: int, values: Iterable[tuple[str | None, ...]]) -> Iterator[tuple[object, ...]]:
     return ((job_id, *value) for value in values)
-
-
-def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(keys), _KEYS_PER_QUERY):
-        yield keys[start : start + _KEYS_PER_QUERY]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from embedding.cores import usable_cores
 from engines.contract import at
+from havengate.chunks import chunks
 from havengate.errors import JobError
 from ingest.ahead import in_order
 from ingest.rebuild.convert import Converted, Converter
@@ -114,13 +115,13 @@ class Work:
 
     def replay(self, keys: Iterable[str]) -> None:
         """Gives these keys what they have become: their rows, or none. In this thread alone."""
-        for part in _parts(keys, self.batch):
+        for part in chunks(keys, self.batch):
             self._become(self._current(part))
 
     def replay_ahead(self, keys: Iterable[str], phase: str, total: int) -> None:
         """As ``replay``, in threads, and with progress."""
         self.control.save(phase=phase, done=0, total=total)
-        for part in self.convert_ahead(_parts(keys, self.batch), self._current):
+        for part in self.convert_ahead(chunks(keys, self.batch), self._current):
             self._become(part)
             self.control.save(done=self.job.done + len(part.keys))
 
@@ -211,9 +212,3 @@ class Work:
 def _weightless(_: object) -> int:
     """Batches of a rebuild are small enough: keys, or as many rows as an engine reads at once."""
     return 0
-
-
-def _parts(keys: Iterable[str], size: int) -> Iterator[list[str]]:
-    iterator = iter(keys)
-    while part := list(islice(iterator, size)):
-        yield part
