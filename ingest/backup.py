@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,15 +18,12 @@ from engines.codec import encode_spec
 from engines.contract import Engine, TableSpec, at, table_of
 from havengate.blobs import sync_folder
 from havengate.errors import Busy, EngineError, Moved, RequestError, UnknownGeneration, UnknownTable
-from ingest.backup_file import BackupWriter
+from ingest.backup_file import BackupWriter, Progress
 from schemas.vendor import masked
 
 if TYPE_CHECKING:
     from havengate.blobs import BlobStore
     from havengate.types import Row
-
-Progress = Callable[[int, int], None]
-"""Is told the rows done and their number."""
 
 _ROWS_PER_MEMBER = 1000
 _FEW_KEYS = 200

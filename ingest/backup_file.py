@@ -17,7 +17,7 @@ import json
 import re
 import tarfile
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -42,6 +42,8 @@ _MOST_TEXT = 1 << 28
 """Bytes of the header or the manifest: a gigabyte's worth of members takes 20 KB."""
 
 Json = dict[str, Any]
+Progress = Callable[[int, int], None]
+"""Is told the rows done and their number."""
 
 
 class BackupWriter:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -22,7 +21,7 @@ from havengate.chunks import chunks
 from havengate.errors import HavengateError, SourceError, TableExists
 from havengate.image_tokens import first_series
 from havengate.types import Row
-from ingest.backup_file import read_blobs, read_manifest, read_rows
+from ingest.backup_file import Progress, read_blobs, read_manifest, read_rows
 from schemas.settings import TableSettings
 from schemas.table import TableSchema
 from schemas.vendor import MASK, is_secret
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 _MARK = "havengate_restoring"
 _ROWS_PER_CALL = 1000
 _BLOBS_PER_CALL = 16
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

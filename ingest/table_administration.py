@@ -21,7 +21,7 @@ from schemas.vendor import VendorSchema, masked, read_schema, schema_public
 
 if TYPE_CHECKING:
     from havengate.services import Services
-    from ingest.backup import Progress
+    from ingest.backup_file import Progress
     from ingest.history import What
     from ingest.jobs.model import Job
     from ingest.rebuild.request import Rebuild
@@ -42,7 +42,8 @@ class LocalAdministration(JobDesk):
     """Tells the worker of this process that there is a job; None where whoever asks for a job runs it."""
 
     def create_table(self, name: str, schema: VendorSchema, pairs: Sequence[str] = ()) -> Json:
-        spec = self.services.tables.create(name, schema, _changed(TableSettings(), pairs))
+        fresh = TableSettings(image_tokens=image_tokens.first_series())
+        spec = self.services.tables.create(name, schema, _changed(fresh, pairs))
         self.history.add("table created", name, self.by, detail={"schema": schema_public(schema)})
         return {"table": name, "key": spec.schema.primary_key, "vector_indexes": [*spec.schema.vector_indexes]}
 
