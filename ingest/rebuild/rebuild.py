@@ -20,7 +20,7 @@ from ingest.rebuild.copying import copy, read_source
 from ingest.rebuild.decide import decide
 from ingest.rebuild.record import RebuildRecord
 from ingest.rebuild.request import forget_request, wanted_of
-from ingest.rebuild.swap import current, drop_old, drop_pictures, swap, tell_history
+from ingest.rebuild.swap import conclude, current, drop_old, drop_pictures, swap
 from ingest.rebuild.work import Work
 
 if TYPE_CHECKING:
@@ -164,13 +164,7 @@ def _settle(work: Work) -> None:
 
 
 def _finish(work: Work, changes: ChangeLog) -> str:
-    """The table has been swapped: whoever cancels now comes too late."""
-    if not work.job.checkpoint.get("swapped"):
-        tell_history(work, changes)
-        with suppress(Cancelled):
-            work.reject()
-        with suppress(Cancelled):
-            work.save("tidy up", swapped=True)
+    conclude(work, changes, "tidy up")
     dropped = drop_old(work)
     pictures = drop_pictures(work.engine, work.services.tables.blobs, work.table)
     with suppress(Cancelled):

@@ -11,7 +11,7 @@ from havengate.errors import JobError, UnknownTable
 from ingest.jobs.model import Cancelled
 from ingest.rebuild.convert import silent
 from ingest.rebuild.record import RebuildRecord, Swap
-from ingest.rebuild.swap import current, swap, tell_history
+from ingest.rebuild.swap import conclude, current, swap
 from ingest.rebuild.work import Work
 
 if TYPE_CHECKING:
@@ -126,13 +126,7 @@ def _most(work: Work) -> int:
 
 
 def _finish(work: Work, changes: ChangeLog) -> str:
-    """The table has been swapped: whoever cancels now comes too late."""
-    if not work.job.checkpoint.get("swapped"):
-        tell_history(work, changes)
-        with suppress(Cancelled):
-            work.reject()
-        with suppress(Cancelled):
-            work.save(swapped=True)
+    conclude(work, changes)
     notes = [why for index in work.converter.target.schema.vector_indexes.values() if (why := _searched(work, index))]
     with suppress(Cancelled):
         work.tell(notes=notes)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from engines.contract import RowsQuery, at
 from havengate.errors import Busy, JobError, UnfitTable, UnknownGeneration, UnknownTable
 from havengate.types import Field, In, Literal
+from ingest.jobs.model import Cancelled
 from ingest.rebuild.record import Swap
 from schemas.vendor import masked
 
@@ -84,7 +85,18 @@ def _keep_revoked(work: Work) -> None:
         work.engine.set_settings(work.target, kept)
 
 
-def tell_history(work: Work, changes: ChangeLog) -> None:
+def conclude(work: Work, changes: ChangeLog, phase: str | None = None) -> None:
+    """The table has been swapped: whoever cancels now comes too late."""
+    if work.job.checkpoint.get("swapped"):
+        return
+    _tell_history(work, changes)
+    with suppress(Cancelled):
+        work.reject()
+    with suppress(Cancelled):
+        work.save(phase, swapped=True)
+
+
+def _tell_history(work: Work, changes: ChangeLog) -> None:
     """What the swap has changed about the table; each once, also by who was killed on the way."""
     had = changes.entries(table=work.table, since=work.job.created, limit=_ENTRIES)
 
