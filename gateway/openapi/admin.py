@@ -24,12 +24,11 @@ _REFUSED = {
     503: "The engine or a service is away.",
     504: "It took longer than it may.",
 }
-_PICTURE = {"content_type": "base64"}
 _VECTOR = {"vector_model": "builtin", "vector_modal": "image", "vector_source_field": "vector_source_image"}
 _SCHEMA = {
     "fields": [
         {"field_name": "id", "field_type": "INT64"},
-        {"field_name": "vector_source_image", "field_type": "STRING", "user_defined_param": _PICTURE},
+        {"field_name": "vector_source_image", "field_type": "STRING"},
         {"field_name": "vector", "field_type": "FLOAT", "multi_value": True, "user_defined_param": _VECTOR},
     ]
 }
