@@ -104,7 +104,7 @@ class Metrics:
         self._thumbnails.labels("hit" if kept else "miss").inc()
 
     def dropped(self, what: str) -> None:
-        """``what`` is a fixed word: slow_search, audit."""
+        """``what`` is a fixed word: slow_search."""
         self._dropped.labels(what).inc()
 
     def keep_tables(self, tables: Collection[str]) -> None:

@@ -12,7 +12,10 @@ def paths() -> Json:
     ready = {200: answer("It would.", status), 503: answer("Not yet; `message` says why.", status)}
     document = {200: answer("OpenAPI 3.1.", {"type": "object", "required": ["openapi", "info", "paths"]})}
     page = {200: text_answer("HTML without any script.", "text/html")}
+    metrics = {200: text_answer("Prometheus' text format, or OpenMetrics where `Accept` says so.", "text/plain")}
+    metrics[200]["content"]["application/openmetrics-text"] = {}
     return {
+        "/metrics": {"get": operation("metrics", TAG, "Numbers for Prometheus", metrics, access="read")},
         "/healthz": {
             "get": operation("healthz", TAG, "The process answers", {200: answer("It does.", status)}, access=None)
         },

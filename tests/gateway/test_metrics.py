@@ -203,11 +203,11 @@ def test_what_other_rooms_count(services):
     metrics.limited("alice")
     metrics.thumbnail(kept=True)
     metrics.thumbnail(kept=False)
-    metrics.dropped("audit")
+    metrics.dropped("slow_search")
     found = samples(create_app(services, Parts(metrics=metrics)).test_client())
     assert found["havengate_rate_limited_total", ("alice",)] == 1
     assert found["havengate_thumbnails_total", ("hit",)] == found["havengate_thumbnails_total", ("miss",)] == 1
-    assert found["havengate_dropped_total", ("audit",)] == 1
+    assert found["havengate_dropped_total", ("slow_search",)] == 1
 
 
 def called(application, path):
