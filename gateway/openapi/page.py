@@ -104,10 +104,13 @@ def _answers(operation: Json) -> Iterator[tuple[str, str]]:
         if "$ref" in answer:
             common.append(status)
             continue
-        told = answer.get("content", {})
-        kinds = [f"{escape(media)} {_kind(content.get('schema', {}))}" for media, content in told.items()]
-        yield escape(status), f"{_inline(answer['description'])} {', '.join(kinds)}"
+        kinds = ", ".join(_media(*each) for each in answer.get("content", {}).items())
+        yield escape(status), f"{_inline(answer['description'])} {kinds}"
     yield _link("Errors"), ", ".join(common)
+
+
+def _media(name: str, content: Json) -> str:
+    return f"{escape(name)} {_kind(content['schema'])}" if "schema" in content else escape(name)
 
 
 def _curls(path: str, method: str, operation: Json) -> Iterator[tuple[str, str]]:
