@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from havengate.errors import EngineError, HavengateError
+from havengate.errors import HavengateError
 from ingest.history import Change, What
+from ingest.jobs.database import Database
 from ingest.publishing import Publisher
 from schemas.vendor import masked
 
@@ -24,27 +23,10 @@ if TYPE_CHECKING:
     from havengate.settings import Settings
 
 _LOG = logging.getLogger(__name__)
-FILE = "jobs.sqlite"
-_BUSY_S = 10.0
 _HOUR_S = 3600
 _DAY_S = 86_400
 _VERSIONED: frozenset[What] = frozenset({"schema", "table created", "table restored"})
 _COLUMNS = tuple(field.name for field in fields(Change))
-_CREATE = """
-CREATE TABLE IF NOT EXISTS changes (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, what TEXT NOT NULL, "table" TEXT NOT NULL, by TEXT NOT NULL, at REAL NOT NULL,
-  version INTEGER NOT NULL, job INTEGER, state TEXT NOT NULL, progress REAL, read INTEGER NOT NULL DEFAULT 0,
-  written INTEGER NOT NULL DEFAULT 0, deleted INTEGER NOT NULL DEFAULT 0, rejected INTEGER NOT NULL DEFAULT 0,
-  ended REAL, detail TEXT NOT NULL, hour INTEGER, changed REAL NOT NULL, published INTEGER NOT NULL DEFAULT 0);
-CREATE UNIQUE INDEX IF NOT EXISTS changes_pushes ON changes ("table", by, hour) WHERE hour IS NOT NULL;
-CREATE INDEX IF NOT EXISTS changes_changed ON changes (changed);
-CREATE INDEX IF NOT EXISTS changes_unpublished ON changes (id) WHERE published = 0;
-CREATE TABLE IF NOT EXISTS versions (
-  "table" TEXT NOT NULL, version INTEGER NOT NULL, schema TEXT NOT NULL, at REAL NOT NULL, by TEXT NOT NULL,
-  PRIMARY KEY ("table", version));
-CREATE TABLE IF NOT EXISTS history (id INTEGER PRIMARY KEY CHECK (id = 1), origin TEXT NOT NULL);
-INSERT OR IGNORE INTO history VALUES (1, lower(hex(randomblob(8))));
-"""
 _PUSHED = """
 INSERT INTO changes (what, "table", by, at, version, state, written, deleted, rejected, ended, detail, hour, changed)
 VALUES ('push', :table, :by, :now, (SELECT COALESCE(MAX(version), 0) FROM versions WHERE "table" = :table), 'done',
@@ -80,20 +62,15 @@ class HistoryStore:
         now: Callable[[], float] = time.time,
     ) -> None:
         """``publish`` gets every entry, soon after it was written; see engines.contract.Engine.publish."""
-        self._path = data_dir / FILE
         self._now = now
-        self._mutex = threading.Lock()
-        self._open: sqlite3.Connection | None = None
+        self._database = Database(data_dir, "the change history in", durable=False)
         self._publisher = Publisher(self._unpublished, publish) if publish else None
 
     def close(self) -> None:
         """Publishes what is left, as far as the cluster takes it."""
         if self._publisher:
             self._publisher.close()
-        with self._mutex:
-            if self._open is not None:
-                self._open.close()
-                self._open = None
+        self._database.close()
 
     def add(
         self, what: What, table: str, by: str, *, job: int | None = None, detail: Mapping[str, object] | None = None
@@ -104,7 +81,7 @@ class HistoryStore:
         """
         now, told = self._now(), _masked(detail or {})
         schema = told.pop("schema", None)
-        with self._writing() as file:
+        with self._database.writing() as file:
             version = _version(file, table)
             if what in _VERSIONED:
                 version += 1
@@ -136,7 +113,7 @@ class HistoryStore:
         """Raises EngineError where the file cannot be written."""
         told = replace(change, detail=_masked(change.detail))
         sets = ", ".join(f'"{name}" = ?' for name in _COLUMNS[1:])
-        with self._writing() as file:
+        with self._database.writing() as file:
             file.execute(
                 f"UPDATE changes SET {sets}, changed = ?, published = 0 WHERE id = ?",  # noqa: S608  our own names
                 (*_values(told)[1:], self._now(), change.id),
@@ -148,7 +125,7 @@ class HistoryStore:
         now = self._now()
         counts = {"written": written, "deleted": deleted, "rejected": rejected}
         try:
-            with self._writing() as file:
+            with self._database.writing() as file:
                 file.execute(_PUSHED, {"table": table, "by": by, "now": now, "hour": int(now // _HOUR_S), **counts})
         except HavengateError as error:
             _LOG.warning("a push into table %s is missing in the change history: %s", table, error.message)
@@ -175,7 +152,7 @@ class HistoryStore:
     def prune(self, keep_days: int) -> int:
         """Forgets entries that ended longer ago, and versions of schemas but each table's last; how many entries."""
         before = self._now() - keep_days * _DAY_S
-        with self._writing() as file:
+        with self._database.writing() as file:
             gone = file.execute("DELETE FROM changes WHERE ended < ? AND changed < ?", (before, before)).rowcount
             file.execute(
                 "DELETE FROM versions AS old WHERE at < ? AND version < "
@@ -190,7 +167,7 @@ class HistoryStore:
 
     def _unpublished(self, most: int, done: Mapping[int, float]) -> list[tuple[str, int, float, Mapping[str, object]]]:
         """Notes what was published as of when; (key, id, when it changed, JSON) of what has not been."""
-        with self._writing() as file:
+        with self._database.writing() as file:
             file.executemany("UPDATE changes SET published = 1 WHERE id = ? AND changed = ?", done.items())
             (origin,) = file.execute("SELECT origin FROM history").fetchone()
             rows = file.execute(
@@ -201,54 +178,14 @@ class HistoryStore:
         return [(f"{origin}-{row[0]}", row[0], row[-1], asdict(_change(row[:-1]))) for row in rows]
 
     def _read(self, query: str, values: tuple[object, ...] | Mapping[str, object]) -> list[tuple[Any, ...]]:
-        if not self._path.exists():
-            return []
-        with self._file() as file:
+        with self._database.reading() as file:
             return file.execute(query, values).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, which no other process writes beside."""
-        with self._file() as file:
-            file.execute("BEGIN IMMEDIATE")
-            try:
-                yield file
-            except BaseException:
-                file.execute("ROLLBACK")
-                raise
-            file.execute("COMMIT")
-
-    @contextmanager
-    def _file(self) -> Iterator[sqlite3.Connection]:
-        """One thread at a time. Raises EngineError."""
-        try:
-            with self._mutex:
-                if self._open is None:
-                    self._open = _connect(self._path)
-                yield self._open
-        except (sqlite3.Error, OSError) as error:
-            raise EngineError(f"the change history in {self._path}: {error}") from error
 
 
 def open_history(settings: Settings, engine: Engine | None = None) -> HistoryStore:
     """The history of a data folder; with an engine, entries are published through it where it has a place for them."""
     shown = engine is not None and settings.engine.kind != "embedded"
     return HistoryStore(settings.data_dir, partial(engine.publish, "changes") if engine and shown else None)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # SQLite gives its files beside this one the same mode.
-    path.touch(0o600)
-    file = sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False, isolation_level=None)
-    try:
-        file.execute("PRAGMA journal_mode = WAL")
-        file.execute("PRAGMA synchronous = NORMAL")
-        file.executescript(_CREATE)
-    except BaseException:
-        file.close()
-        raise
-    return file
 
 
 def _masked(detail: Mapping[str, object]) -> dict[str, object]:

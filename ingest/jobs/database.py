@@ -3,6 +3,8 @@
 jobs(…)                     as ingest.jobs.model.Job, one column for each of its fields
 rejects(job, place, pk, …)  in the order in which they were found
 keys(job, pk, place)        keys that a job has written, gone when it ends
+swaps and others            as ingest.rebuild.record
+changes and others          as ingest.history_store
 """
 
 from __future__ import annotations
@@ -35,6 +37,33 @@ _STEPS = (
     CREATE INDEX rejects_job ON rejects (job, id);
     CREATE TABLE keys (job INTEGER, pk TEXT, place TEXT NOT NULL, PRIMARY KEY (job, pk)) WITHOUT ROWID;
     """,
+    # IF NOT EXISTS: both parts made their tables by themselves before they were steps.
+    """
+    CREATE TABLE IF NOT EXISTS swaps (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, "table" TEXT NOT NULL, job INTEGER UNIQUE, former TEXT NOT NULL,
+      current TEXT NOT NULL, mark TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS unconverted (
+      job INTEGER, pk TEXT, reason TEXT NOT NULL, PRIMARY KEY (job, pk)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS recorded_queries (
+      "table" TEXT, "index" TEXT, text TEXT, at REAL NOT NULL, PRIMARY KEY ("table", "index", text)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS partitions ("table" TEXT, source TEXT, PRIMARY KEY ("table", source)) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS changes (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, what TEXT NOT NULL, "table" TEXT NOT NULL, by TEXT NOT NULL,
+      at REAL NOT NULL, version INTEGER NOT NULL, job INTEGER, state TEXT NOT NULL, progress REAL,
+      read INTEGER NOT NULL DEFAULT 0, written INTEGER NOT NULL DEFAULT 0, deleted INTEGER NOT NULL DEFAULT 0,
+      rejected INTEGER NOT NULL DEFAULT 0, ended REAL, detail TEXT NOT NULL, hour INTEGER, changed REAL NOT NULL,
+      published INTEGER NOT NULL DEFAULT 0);
+    CREATE UNIQUE INDEX IF NOT EXISTS changes_pushes ON changes ("table", by, hour) WHERE hour IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS changes_changed ON changes (changed);
+    CREATE INDEX IF NOT EXISTS changes_unpublished ON changes (id) WHERE published = 0;
+    CREATE TABLE IF NOT EXISTS versions (
+      "table" TEXT NOT NULL, version INTEGER NOT NULL, schema TEXT NOT NULL, at REAL NOT NULL, by TEXT NOT NULL,
+      PRIMARY KEY ("table", version));
+    CREATE TABLE IF NOT EXISTS history (id INTEGER PRIMARY KEY CHECK (id = 1), origin TEXT NOT NULL);
+    INSERT OR IGNORE INTO history VALUES (1, lower(hex(randomblob(8))));
+    """,
 )
 
 
@@ -43,8 +72,11 @@ class Database:
     written it.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, label: str = "the job table", *, durable: bool = True) -> None:
+        """``label`` is its name in messages. Not ``durable``: a machine that goes down may take the last writes."""
         self._path = data_dir / FILE
+        self._label = label
+        self._synchronous = "FULL" if durable else "NORMAL"
         self._mutex = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
@@ -59,7 +91,7 @@ class Database:
         """A transaction that sees one moment. Where there is no file yet, it sees empty tables, and leaves no trace."""
         if self._connection is None and not self._path.exists():
             with self._translated():
-                empty = _connect(":memory:")
+                empty = _connect(":memory:", self._synchronous)
             try:
                 yield empty
             finally:
@@ -81,7 +113,7 @@ class Database:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 # SQLite gives its files beside this one the same mode.
                 self._path.touch(0o600)
-                self._connection = _connect(str(self._path))
+                self._connection = _connect(str(self._path), self._synchronous)
             with _transaction(self._connection, begin):
                 yield self._connection
 
@@ -90,15 +122,15 @@ class Database:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise EngineError(f"the job table {self._path}: {error}") from error
+            raise EngineError(f"{self._label} {self._path}: {error}") from error
 
 
-def _connect(path: str) -> sqlite3.Connection:
+def _connect(path: str, synchronous: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
         _upgrade(connection)
     except BaseException:
         connection.close()
@@ -109,7 +141,6 @@ def _connect(path: str) -> sqlite3.Connection:
 def _upgrade(connection: sqlite3.Connection) -> None:
     if _version(connection) == len(_STEPS):
         return
-    # The file is shared with the change history, so that its version is in a table and not in user_version.
     with _transaction(connection, "BEGIN IMMEDIATE"):
         connection.execute("CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, version INTEGER NOT NULL)")
         # Another process may have been faster.

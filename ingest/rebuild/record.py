@@ -8,24 +8,11 @@ partitions(table, source)                  partitions of automatic rebuilds that
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.jobs.database import FILE, Database
-
-_CREATE = """
-CREATE TABLE IF NOT EXISTS swaps (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, "table" TEXT NOT NULL, job INTEGER UNIQUE, former TEXT NOT NULL,
-  current TEXT NOT NULL, mark TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS unconverted (
-  job INTEGER, pk TEXT, reason TEXT NOT NULL, PRIMARY KEY (job, pk)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS recorded_queries (
-  "table" TEXT, "index" TEXT, text TEXT, at REAL NOT NULL, PRIMARY KEY ("table", "index", text)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS partitions ("table" TEXT, source TEXT, PRIMARY KEY ("table", source)) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +36,7 @@ class RebuildRecord:
 
     def swapping(self, table: str, job: int, swap: Swap) -> None:
         """On record before it happens; the job's former entry, if there is one, never came true."""
-        with self._writing() as file:
+        with self._database.writing() as file:
             file.execute("DELETE FROM swaps WHERE job = ?", (job,))
             file.execute(
                 'INSERT INTO swaps ("table", job, former, current, mark) VALUES (?, ?, ?, ?, ?)',
@@ -57,35 +44,35 @@ class RebuildRecord:
             )
 
     def not_swapped(self, job: int) -> None:
-        with self._writing() as file:
+        with self._database.writing() as file:
             file.execute("DELETE FROM swaps WHERE job = ?", (job,))
 
     def swaps(self, table: str) -> list[Swap]:
         """Oldest first."""
-        with self._reading() as file:
+        with self._database.reading() as file:
             rows = file.execute('SELECT former, current, mark FROM swaps WHERE "table" = ? ORDER BY id', (table,))
             return [Swap(*row) for row in rows]
 
     def note(self, job: int, lacking: Mapping[str, str], whole: Iterable[str]) -> None:
         """Rows that lack something now, each with what, and rows that no longer do."""
-        with self._writing() as file:
+        with self._database.writing() as file:
             file.executemany("DELETE FROM unconverted WHERE job = ? AND pk = ?", ((job, pk) for pk in whole))
             file.executemany(
                 "INSERT OR REPLACE INTO unconverted VALUES (?, ?, ?)", ((job, pk, why) for pk, why in lacking.items())
             )
 
     def lacking(self, job: int) -> dict[str, str]:
-        with self._reading() as file:
+        with self._database.reading() as file:
             return dict(file.execute("SELECT pk, reason FROM unconverted WHERE job = ? ORDER BY pk", (job,)).fetchall())
 
     def forget(self, job: int) -> None:
         """The job has ended."""
-        with self._writing() as file:
+        with self._database.writing() as file:
             file.execute("DELETE FROM unconverted WHERE job = ?", (job,))
 
     def record_queries(self, asked: Sequence[tuple[str, str, str, float]], keep: int) -> None:
         """(table, index, text, when); of each table and index the last ``keep`` stay."""
-        with self._writing() as file:
+        with self._database.writing() as file:
             file.executemany("INSERT OR REPLACE INTO recorded_queries VALUES (?, ?, ?, ?)", asked)
             for table, index in {(table, index) for table, index, _, _ in asked}:
                 file.execute(
@@ -96,7 +83,7 @@ class RebuildRecord:
 
     def queries(self, table: str, index: str) -> list[str]:
         """The last texts searched for, newest first."""
-        with self._reading() as file:
+        with self._database.reading() as file:
             rows = file.execute(
                 'SELECT text FROM recorded_queries WHERE "table" = ? AND "index" = ? ORDER BY at DESC, text',
                 (table, index),
@@ -104,41 +91,20 @@ class RebuildRecord:
             return [text for (text,) in rows]
 
     def is_new_partition(self, table: str, source: str) -> bool:
-        with self._reading() as file:
+        with self._database.reading() as file:
             known = file.execute('SELECT 1 FROM partitions WHERE "table" = ? AND source = ?', (table, source))
             return known.fetchone() is None
 
     def had_partition(self, table: str, source: str) -> None:
-        with self._writing() as file:
+        with self._database.writing() as file:
             file.execute("INSERT OR IGNORE INTO partitions VALUES (?, ?)", (table, source))
 
     def forget_tables_but(self, names: Sequence[str]) -> None:
         """Tables that are gone: one of that name that is made later begins anew."""
         if not self._path.exists():
             return
-        with self._writing() as file:
+        with self._database.writing() as file:
             for part in ("swaps", "recorded_queries", "partitions"):
                 known = [table for (table,) in file.execute(f'SELECT DISTINCT "table" FROM {part}')]  # noqa: S608  our own names
                 gone = [(table,) for table in known if table not in names]
                 file.executemany(f'DELETE FROM {part} WHERE "table" = ?', gone)  # noqa: S608  our own names
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        if not self._path.exists():
-            with self._database.reading() as empty:
-                yield _with_tables(empty)
-            return
-        with self._writing() as file:
-            yield file
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._database.writing() as file:
-            yield _with_tables(file)
-
-
-def _with_tables(file: sqlite3.Connection) -> sqlite3.Connection:
-    # executescript would commit first.
-    for statement in filter(str.strip, _CREATE.split(";")):
-        file.execute(statement)
-    return file

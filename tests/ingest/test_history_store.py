@@ -4,12 +4,15 @@ import json
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from havengate.errors import EngineError, UnfitTable
 from ingest.history_store import HistoryStore
+from ingest.jobs.database import _STEPS
+from ingest.jobs.store import JobStore
 
 HOUR = 3600
 
@@ -196,9 +199,21 @@ def test_one_entry_that_is_refused_for_good_does_not_stop_the_others(tmp_path):
     assert len(board.shown) == 1
 
 
-def test_a_broken_line_of_another_table_of_the_file_is_left_alone(tmp_path, history):
-    with sqlite3.connect(tmp_path / "jobs.sqlite") as file:
-        file.execute("CREATE TABLE jobs (id INTEGER)")
-    file.close()
-    history.add("settings", "t", "a")
-    assert whats(history.entries()) == ["settings"]
+def test_a_file_of_the_version_before_is_gone_on_with(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite", isolation_level=None)) as file:
+        file.executescript(_STEPS[0])
+        # What the history and the rebuilds made by themselves then.
+        file.executescript(_STEPS[1] + _STEPS[2])
+        file.execute("CREATE TABLE parts (name TEXT PRIMARY KEY, version INTEGER NOT NULL)")
+        file.execute("INSERT INTO parts VALUES ('jobs', 1)")
+        made = (
+            """INSERT INTO jobs (kind, "table", params, state, by, created) VALUES ('x', 't', '{}', 'done', 'a', 0)"""
+        )
+        file.execute(made)
+        origin = file.execute("SELECT origin FROM history").fetchone()
+    with closing(HistoryStore(tmp_path)) as history, closing(JobStore(tmp_path)) as jobs:
+        history.add("settings", "t", "a")
+        assert whats(history.entries()) == ["settings"]
+        assert [job.kind for job in jobs.jobs()] == ["x"]
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as file:
+        assert file.execute("SELECT origin FROM history").fetchall() == [origin]
