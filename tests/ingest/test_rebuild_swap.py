@@ -63,7 +63,7 @@ def test_a_model_that_was_exchanged_while_it_was_paused_makes_all_vectors(place)
         assert {vectors["vector"][7] for _, vectors, _ in later.content().values()} == {1.0, 0.0}
 
 
-@pytest.mark.parametrize("killed_at", ["ingest.rebuild.rebuild.tell_history", "ingest.rebuild.work.Work.reject"])
+@pytest.mark.parametrize("killed_at", ["ingest.rebuild.swap._tell_history", "ingest.rebuild.work.Work.reject"])
 def test_one_that_was_killed_behind_its_swap_tidies_up_and_tells_of_it_once(place, monkeypatch, killed_at):
     def kill(*_):
         raise KeyboardInterrupt
