@@ -265,3 +265,12 @@ def test_what_is_being_embedded_is_answered_when_the_server_ends(process):
         client.join()
     assert broken == []
     assert set(answers) == {32 * 512 * 4}
+
+
+def test_users_of_a_file_have_their_rates_here_too(make_client, tmp_path):
+    user = {"name": "gate", "password_hash": hash_password("tiger"), "tables": {"shoes": "read"}, "rate_per_s": 0.1}
+    (tmp_path / "users.json").write_text(json.dumps({"users": [user]}))
+    client = make_client(auth={"file": tmp_path / "users.json"})
+    answers = [client.get("/v1/models", auth=("gate", "tiger")).status_code for _ in range(2)]
+    assert answers == [200, 429]
+    assert client.get("/healthz").status_code == 200
