@@ -113,7 +113,7 @@ def open_site(settings: Settings) -> Site:
     threading.Thread(target=warm_up, args=(services, ended), name="warm-up", daemon=True).start()
     if worker:
         worker.start()
-    return Site(app, close, token)
+    return Site(app, close, token, metrics.refused)
 
 
 def _tidy(backups: Path) -> None:

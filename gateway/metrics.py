@@ -81,6 +81,10 @@ class Metrics:
         self._requests.labels(dialect, method if method in _METHODS else "other", str(status)).inc()
         self._seconds.labels(dialect).observe(seconds)
 
+    def refused(self, status: int) -> None:
+        """What came is no HTTP, or too long, or too slow."""
+        self._requests.labels("none", "other", str(status)).inc()
+
     def error(self, dialect: str, name: str) -> None:
         """``name`` is that of a havengate.codes.HaCode: answers with an error are HTTP 200 in some dialects."""
         self._errors.labels(dialect, name).inc()

@@ -39,11 +39,15 @@ _MOST_PORT = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What a server serves, and what to do when it ends; ``token`` goes into its record for the owner's commands."""
+    """What a server serves, and what to do when it ends; ``token`` goes into its record for the owner's commands.
+
+    ``refused`` is told the status of each request that never came to ``app``.
+    """
 
     app: WSGIApplication
     close: Callable[[], None] = lambda: None
     token: str = ""
+    refused: Callable[[int], None] = lambda _status: None
 
 
 AppFactory = Callable[["Settings"], Site]
@@ -166,6 +170,11 @@ class _Application(BaseApplication):  # type: ignore[misc]
         if worker.age == 1:
             print(f"havengate serves {self._url}", flush=True)  # noqa: T201 - a server's one line
         return self._site.app
+
+    def refused(self, status: int) -> None:
+        """Called in the worker for a request that is none."""
+        if self._site is not None:
+            self._site.refused(status)
 
     def raise_boot_error(self) -> None:
         """Raises what kept the worker from starting, if anything did."""

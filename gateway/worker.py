@@ -118,6 +118,7 @@ class GatewayWorker(ThreadWorker):  # type: ignore[misc]
         self._refuse(client, status, message)
 
     def _refuse(self, client: socket.socket, status: int, message: str) -> None:
+        self.app.refused(status)
         try:
             util.write_nonblock(client, _answer(status, message))
         except OSError:

@@ -138,6 +138,8 @@ def ask_badly(server):
     server.send_raw(head + f"{basic(PASSWORD)}: x\r\n\r\n".encode())
     server.send_raw(f"{PICTURES[0][:900]} /{PASSWORD} HTTP/1.1\r\n\r\n".encode())
     server.send_raw(f"GET /?token={PASSWORD} HTTP/7.{PASSWORD}\r\n\r\n".encode())
+    counted = b'havengate_requests_total{dialect="none",method="other",status="400"} 4.0'
+    assert counted in server.send("GET", "/metrics")[1]
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
