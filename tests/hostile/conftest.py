@@ -5,7 +5,8 @@ from hostile_site import open_app, users
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
     """The application with a user of every role."""
-    with open_app(tmp_path_factory.mktemp("guarded") / "data", auth={"users": users()}) as app:
+    folder = tmp_path_factory.mktemp("guarded")
+    with open_app(folder / "data", auth=users(folder)) as app:
         yield app
 
 

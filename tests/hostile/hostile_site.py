@@ -1,6 +1,7 @@
 """A site with tables, rows, users of every role: what the hostile tests attack."""
 
 import base64
+import json
 import uuid
 from contextlib import contextmanager
 
@@ -30,12 +31,18 @@ EXTRA = (
 )
 
 
-def users():
-    return ",".join(f"{role}er:{role}:{hash_password(PASSWORD)}" for role in ROLES)
+def users(folder):
+    """The settings of a file with a user of every role, and one who may read a single table."""
+    found = [{"name": role, "role": role} for role in ROLES]
+    found.append({"name": "granted", "role": "none", "tables": {"general": "read"}})
+    file = folder / "users.json"
+    file.write_text(json.dumps({"users": [user | {"password_hash": hash_password(PASSWORD)} for user in found]}))
+    file.chmod(0o600)
+    return {"file": file}
 
 
-def basic(role):
-    return "Basic " + base64.b64encode(f"{role}er:{PASSWORD}".encode()).decode()
+def basic(name):
+    return "Basic " + base64.b64encode(f"{name}:{PASSWORD}".encode()).decode()
 
 
 def image(colour, **options):

@@ -25,7 +25,7 @@ CHECKS = [
 ]
 CREDENTIALS = {
     "nobody": {},
-    **{role: {"Authorization": basic(role)} for role in ROLES},
+    **{role: {"Authorization": basic(role)} for role in (*ROLES, "granted")},
     "owner": {"Authorization": f"Bearer {TOKEN}"},
 }
 
