@@ -14,7 +14,7 @@ from ingest.sources.base import Batch, Checkpoint, Record, noted
 from ingest.sources.batching import batched
 from ingest.sources.beside import PicturesBeside
 from ingest.sources.columns import check_columns, field_value
-from ingest.sources.file_identity import check_identity, identity, reading
+from ingest.sources.file_identity import reading, unchanged
 from ingest.sources.jsonl import open_text
 
 _BOM = b"\xef\xbb\xbf"
@@ -55,8 +55,7 @@ class CsvSource:
         return batched(self._read(after), size)
 
     def _read(self, after: Checkpoint | None) -> Iterator[tuple[Record, Checkpoint]]:
-        same = check_identity(self._path, after) if after else identity(self._path)
-        with reading(self._path), open_text(self._path) as file:
+        with unchanged(self._path, after) as same, reading(self._path), open_text(self._path) as file:
             lines = _Lines(file, self._max_line, int(noted(after, "line")) if after else 0)
             if after:
                 file.seek(int(noted(after, "offset")))
@@ -64,7 +63,6 @@ class CsvSource:
                 _header(self._path, lines)
             for line, cells in _records(lines):
                 yield self._record(line, cells), {**same, "offset": file.tell(), "line": lines.number}
-        check_identity(self._path, same)
 
     def _record(self, line: int, cells: list[str] | str) -> Record:
         place = f"{self._path}:{line}"

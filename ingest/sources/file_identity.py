@@ -27,6 +27,14 @@ def check_identity(path: Path, after: Checkpoint) -> dict[str, object]:
 
 
 @contextmanager
+def unchanged(path: Path, after: Checkpoint | None) -> Iterator[dict[str, object]]:
+    """The file's identity, which is the checkpoint's, and the same when the context ends. Raises SourceChanged."""
+    same = check_identity(path, after) if after else identity(path)
+    yield same
+    check_identity(path, same)
+
+
+@contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Trouble of the file system, or of a broken gzip file, as SourceError."""
     try:

@@ -14,7 +14,7 @@ from havengate.errors import DocumentError, PictureError
 from ingest.sources.base import Batch, Checkpoint, Record, noted
 from ingest.sources.batching import batched
 from ingest.sources.beside import PicturesBeside
-from ingest.sources.file_identity import check_identity, identity, reading
+from ingest.sources.file_identity import reading, unchanged
 
 
 def open_text(path: Path) -> BinaryIO:
@@ -49,13 +49,11 @@ class JsonlSource:
         return batched(self._records(after), size)
 
     def _records(self, after: Checkpoint | None) -> Iterator[tuple[Record, Checkpoint]]:
-        same = check_identity(self._path, after) if after else identity(self._path)
         offset, number = (int(noted(after, "offset")), int(noted(after, "line"))) if after else (0, 0)
-        with reading(self._path), open_text(self._path) as file:
+        with unchanged(self._path, after) as same, reading(self._path), open_text(self._path) as file:
             file.seek(offset)
             for record, place in json_records(file, self.name, self._pictures, max_line=self._max_line, after=number):
                 yield record, {**same, **place}
-        check_identity(self._path, same)
 
 
 def json_records(

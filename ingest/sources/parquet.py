@@ -14,7 +14,7 @@ from ingest.sources.base import Batch, Checkpoint, Record, noted
 from ingest.sources.batching import MAX_TEXT, batched
 from ingest.sources.beside import PicturesBeside
 from ingest.sources.columns import check_columns, check_types, field_value
-from ingest.sources.file_identity import check_identity, identity, reading
+from ingest.sources.file_identity import reading, unchanged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,12 +55,10 @@ class ParquetSource:
         return batched(self._records(after), size)
 
     def _records(self, after: Checkpoint | None) -> Iterator[tuple[Record, Checkpoint]]:
-        same = check_identity(self._path, after) if after else identity(self._path)
         done = int(noted(after, "row")) if after else 0
-        with _opened(self._path) as file:
+        with unchanged(self._path, after) as same, _opened(self._path) as file:
             for number, row in self._rows_after(file, done):
                 yield self._record(number, row), {**same, "row": number}
-        check_identity(self._path, same)
 
     def _rows_after(self, file: Any, done: int) -> Iterator[tuple[int, Mapping[str, object]]]:
         """Rows with their numbers from 1 on; row groups that are done are not read."""
