@@ -6,6 +6,7 @@ For users with the role admin, and for who holds the token in server.json; witho
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -52,9 +53,13 @@ def blueprint(administration: LocalAdministration) -> Blueprint:
     return views
 
 
+def _called(administration: LocalAdministration) -> LocalAdministration:
+    """On behalf of who sent the request."""
+    return replace(administration, by=caller())
+
+
 def _add_tables(views: Blueprint, administration: LocalAdministration) -> None:
-    def here() -> LocalAdministration:
-        return replace(administration, by=caller())
+    here = partial(_called, administration)
 
     @views.get("/tables")
     @needs("admin", owner=True)
@@ -97,6 +102,7 @@ def _add_tables(views: Blueprint, administration: LocalAdministration) -> None:
 
 
 def _add_backups(views: Blueprint, administration: LocalAdministration) -> None:
+    here = partial(_called, administration)
     folder = administration.services.settings.data_dir / BACKUPS
 
     @views.post("/tables/<table>/backup")
@@ -105,7 +111,7 @@ def _add_backups(views: Blueprint, administration: LocalAdministration) -> None:
         asked = read_json(NewBackup)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with without_slot(request.environ):
-            made = replace(administration, by=caller()).backup(table, folder / asked.file)
+            made = here().backup(table, folder / asked.file)
         return json_response({"file": f"{BACKUPS}/{asked.file}", **made}, 201)
 
     @views.post("/restore")
@@ -114,12 +120,11 @@ def _add_backups(views: Blueprint, administration: LocalAdministration) -> None:
         asked = read_json(NewRestore)
         audit.note(table=asked.table or "")
         with without_slot(request.environ):
-            return json_response(replace(administration, by=caller()).restore(folder / asked.file, asked.table), 201)
+            return json_response(here().restore(folder / asked.file, asked.table), 201)
 
 
 def _add_jobs(views: Blueprint, administration: LocalAdministration) -> None:
-    def here() -> LocalAdministration:
-        return replace(administration, by=caller())
+    here = partial(_called, administration)
 
     @views.get("/jobs")
     @needs("admin", owner=True)
