@@ -37,7 +37,7 @@ ask() {
 # wants WHAT STATUS TEXT: the last answer has the status and, in its body, the text.
 wants() {
     [ "$status" = "$2" ] || fail "$1: HTTP $status instead of $2: $(head -c 500 "$work/body")"
-    grep -qF "$3" "$work/body" || fail "$1: no $3 in $(head -c 500 "$work/body")"
+    grep -qF -- "$3" "$work/body" || fail "$1: no $3 in $(head -c 500 "$work/body")"
     echo "ok  $1"
 }
 
@@ -110,7 +110,10 @@ if [ "$dashboards" = none ]; then
 else
     credentials dashboards admin "$OPENSEARCH_ADMIN_PASSWORD"
     ask dashboards GET "$dashboards/api/status"
-    wants "Dashboards is well" 200 '"state":"green"'
+    wants "Dashboards answers" 200 '"overall"'
+    # Its plugins have states, too.
+    grep -qE '"overall": *\{[^}]*"state": *"green"' "$work/body" || fail "Dashboards is not green: $(head -c 500 "$work/body")"
+    echo "ok  Dashboards is green"
 fi
 
 ask admin DELETE "$gateway/admin/tables/$table"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
+from base64 import b64encode
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -177,8 +178,11 @@ def test_gateway_and_worker_run_as_the_compose_file_says(stack, store):
         stack.until_healthy("worker")
         done = stack.smoke()
         assert done.returncode == 0, done.stdout + done.stderr + stack.said("gateway")
-        assert done.stdout.splitlines()[0] == "ok  the gateway is ready"
+        said = done.stdout.splitlines()
+        assert (said[0], "--  Dashboards was not asked" in said) == ("ok  the gateway is ready", True)
         assert len([path for path in store.paths("PUT") if path.startswith("/havengate/pictures/")]) >= TABLE_ROWS
+        with Proxy() as dashboards:
+            check_dashboards(stack, dashboards)
         wrong = stack.folder / "wrong"
         wrong.write_text((stack.folder / ".env").read_text().replace(stack.env["GATEWAY_ADMIN_PASSWORD"], "other"))
         refused = stack.smoke(ENV_FILE=str(wrong))
@@ -188,6 +192,21 @@ def test_gateway_and_worker_run_as_the_compose_file_says(stack, store):
     assert [secret for secret in secrets if secret in told] == []
     gone = stack.smoke(WAIT_S="0")
     assert (gone.returncode, "is not ready after 0 s" in gone.stderr) == (1, True)
+
+
+def check_dashboards(stack, dashboards):
+    """A double says how it is; who asks comes as the cluster's admin."""
+    dashboards.trouble = lambda _: (
+        200,
+        {"status": {"overall": {"since": "", "state": "red"}, "statuses": [{"state": "green"}]}},
+    )
+    ill = stack.smoke(DASHBOARDS_URL=dashboards.url)
+    assert (ill.returncode, "Dashboards is not green" in ill.stderr) == (1, True), ill.stderr
+    dashboards.trouble = lambda _: (200, {"status": {"overall": {"state": "green"}}})
+    assert "ok  Dashboards is green" in stack.smoke(DASHBOARDS_URL=dashboards.url).stdout
+    path, headers = dashboards.seen[-1]
+    basic = b64encode(f"admin:{stack.env['OPENSEARCH_ADMIN_PASSWORD']}".encode()).decode()
+    assert (path, headers["Authorization"]) == ("/api/status", f"Basic {basic}")
 
 
 @pytest.mark.long
