@@ -2,7 +2,8 @@
 
 A token is the base64url text of 45 bytes: the format's number (1), the series (4), when it ends (8, seconds since
 1970), all big-endian, and an HMAC-SHA256 (32) over those and the table's name. The series is counted up to revoke all
-tokens of a table; which one is taken stands in the table's settings, so that all gateways of a cluster agree.
+tokens of a table; which one is taken stands in the table's settings, so that all gateways of a cluster agree. A table
+begins with a random one, so that tokens of a former table of its name open nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 KEY_FILE = "images.key"
 MOST_SERIES = 2**32 - 1
+_MOST_FIRST = 2**31
+"""Leaves as many to count up to."""
 _HEAD = struct.Struct(">BIQ")
 _LENGTH = 60
 """45 bytes are 60 characters without padding, and each of them counts: no two texts are the same token."""
@@ -40,6 +43,11 @@ class Token:
 
     series: int
     expires: int
+
+
+def first_series() -> int:
+    """What a table that is made, or restored, begins with."""
+    return 1 + secrets.randbelow(_MOST_FIRST)
 
 
 def make(key: bytes, table: str, series: int, expires: int) -> str:

@@ -26,7 +26,8 @@ class TableSettings(BaseModel):
         1,
         ge=1,
         le=2**32 - 1,
-        description="the series of /images tokens that is taken; `havengate images revoke` begins the next",
+        description="the series of /images tokens that is taken, random for a new table; `havengate images revoke` "
+        "begins the next",
     )
 
     def with_pairs(self, pairs: tuple[str, ...]) -> TableSettings:

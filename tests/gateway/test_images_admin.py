@@ -12,6 +12,7 @@ from havengate.image_tokens import load_key, read
 from ingest.rebuild.decide import Wanted
 from ingest.rebuild.request import Rebuild
 from ingest.table_administration import open_administration
+from schemas.templates import template
 
 OWNER = {"Authorization": "Bearer of-this-start", "X-Havengate-By": "ada"}
 
@@ -66,6 +67,22 @@ def test_a_series_that_was_revoked_does_not_come_back(administration):
         with pytest.raises(SettingsError, match="image_tokens only counts up from 3"):
             change()
     assert administration.set_table("photos", ("strict=true",))["image_tokens"] == 3
+
+
+def test_tokens_of_a_former_table_open_nothing_of_one_with_its_name(administration, settings, tmp_path):
+    def series():
+        return read(load_key(settings), "shoes", administration.image_token("shoes")["token"], time.time()).series
+
+    administration.create_table("shoes", template("base64"))
+    first = series()
+    administration.backup("shoes", tmp_path / "shoes.tar")
+    administration.set_table("shoes", (f"image_tokens={first + 1}",))
+    administration.drop_table("shoes")
+    administration.restore(tmp_path / "shoes.tar")
+    restored = series()
+    administration.drop_table("shoes")
+    administration.create_table("shoes", template("base64"))
+    assert len({first, first + 1, restored, series()}) == 4
 
 
 @pytest.mark.usefixtures("photos")

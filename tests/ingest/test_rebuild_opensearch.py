@@ -58,3 +58,13 @@ def test_older_generations_and_their_pictures_go(place):
     job = place.rebuild(force=True)
     assert (job.report["dropped"], job.report["pictures_removed"]) == (["g1"], 1)
     assert [name for name, _, _ in place.generations()] == ["g2", "g3"]
+
+
+def test_tokens_of_pictures_that_were_revoked_stay_so(place):
+    place.rebuild(force=True)
+    settings = place.services.engine.table("photos").settings
+    place.services.engine.set_settings("photos", settings.model_copy(update={"image_tokens": 4}))
+    job = place.rollback()
+    assert job.state == "done", job.message
+    now = place.services.engine.table("photos")
+    assert (now.generation, now.settings.image_tokens) == ("g1", 4)
