@@ -114,12 +114,14 @@ def _backup() -> Json:
 
 def _restore() -> Json:
     takes = body(ref("NewRestore"), {"under another name": {"file": "clothes.tar", "table": "clothes_again"}})
-    return asked("restoreTable", TABLES, "Make a table of a backup", 201, answer("", ref("Restored")), takes=takes)
+    told = answer("It is there; `secrets` are the places in its schema to set again.", ref("Restored"))
+    return asked("restoreTable", TABLES, "Make a table of a backup", 201, told, takes=takes)
 
 
 def _plan() -> Json:
     takes = body(ref("NewRebuild"), {"another setting": {"kind": "rebuild", "table": "clothes", "force": True}})
-    return asked("planRebuild", JOBS, "What a rebuild would do", 200, answer("", ref("RebuildPlanned")), takes=takes)
+    told = answer("In sentences, and why it cannot.", ref("RebuildPlanned"))
+    return asked("planRebuild", JOBS, "What a rebuild would do", 200, told, takes=takes)
 
 
 def _jobs() -> Json:
@@ -142,7 +144,7 @@ def _number() -> Json:
 
 
 def _job() -> Json:
-    return asked("showJob", JOBS, "One job", 200, answer("", ref("Job")), parameters=[_number()])
+    return asked("showJob", JOBS, "One job", 200, answer("As it is now.", ref("Job")), parameters=[_number()])
 
 
 def _rejects() -> Json:
