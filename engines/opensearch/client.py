@@ -48,8 +48,9 @@ def connect(settings: EngineSettings) -> OpenSearch:
     if settings.ca is not None and not settings.ca.is_file():
         raise SettingsError(f"HAVENGATE_ENGINE__CA: no file {settings.ca}")
     logger = logging.getLogger("opensearch")
+    # Every failure is raised and told once, and a 404 is often what was asked for; the client would tell both.
+    logger.propagate = False
     if not logger.handlers:
-        # Every failure is raised and told once; the client would tell it again, with a traceback, to stderr.
         logger.addHandler(logging.NullHandler())
     password = settings.password.get_secret_value()
     return OpenSearch(
