@@ -87,10 +87,12 @@ class Settings(BaseSettings):
         return frozenset(name.strip() for name in self.index_aliases.split(",") if name.strip())
 
     def blob_keys(self) -> tuple[str, str] | None:
-        """AccessKey id and secret of the blobs' bucket; None: what boto3 finds."""
+        """AccessKey id and secret of the blobs' bucket; None: what boto3 finds. Raises SettingsError for a half."""
         given = (self.blobs.access_key_id, self.blobs.access_key_secret.get_secret_value())
         ambient = (self.sources.oss_access_key_id, self.sources.oss_access_key_secret.get_secret_value())
         keys = given if any(given) else ambient
+        if any(keys) and not all(keys):
+            raise SettingsError("HAVENGATE_BLOBS__URL: of its AccessKey's id and secret only one is set")
         return keys if all(keys) else None
 
 

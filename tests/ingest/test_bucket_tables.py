@@ -1,5 +1,7 @@
 """Tables whose pushed pictures are in a bucket: two gateways over one store, backup, restore, drop, sweep."""
 
+import time
+
 import pytest
 from blob_places import BucketPlace
 from colour_model import ColourModel
@@ -13,8 +15,12 @@ from havengate.documents import Command
 from havengate.errors import TableExists
 from havengate.services import wire
 from ingest.backup import backup
+from ingest.jobs.store import JobStore
+from ingest.jobs.worker import Worker
+from ingest.kinds import KINDS
 from ingest.rebuild.swap import sweep_pictures
 from ingest.restore import restore
+from ingest.table_administration import open_administration
 from schemas.settings import TableSettings
 from schemas.templates import template
 
@@ -145,3 +151,25 @@ def test_a_bucket_that_is_away_refuses_the_write_and_keeps_the_row(gateways, pla
     assert "the blob store cannot write for table 'photos'" in report.failures[0].message
     place.store.fault = None
     assert pictures(one, 1) == [RED]
+
+
+def test_whoever_runs_jobs_sweeps_once_a_day(gateways, place, settings):
+    one, other = gateways
+    push(one, photo_row(1, "red"))
+    push(one, {"id": 1}, cmd="delete")
+    assert len(place.uploads()) == 1
+    place.age(2 * GRACE_S)
+    day, moment = 86_400, [time.time()]
+    administration = open_administration(other, "test")
+    store = JobStore(settings.data_dir, now=lambda: moment[0])
+    worker = Worker(other, administration.history, store, KINDS, look_s=0.01)
+    try:
+        worker.start()
+        while place.uploads():
+            moment[0] += day + 1
+            worker.wake()
+            time.sleep(0.02)
+    finally:
+        assert worker.stop(30)
+        store.close()
+        administration.close()
