@@ -13,7 +13,7 @@ A gateway that answers Alibaba Cloud's image-search clients (HA3) over an engine
 
 Where users are configured, calls take HTTP basic authentication; `read`, `write` and `admin` are the roles, each of \
 which may what the one before may; a user may have `read` or `write` on single tables alone. \
-Where there are none, the server is reached from its own machine alone and asks for \
+Without any user the server is reached from its own machine alone and asks for \
 nothing but the owner's token under /admin. Every answer has the header X-Opensearch-Request-ID: the client's own id, \
 or a new one. GET takes HEAD, too. Bodies may be packed with gzip or deflate."""
 
