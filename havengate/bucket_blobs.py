@@ -207,7 +207,7 @@ def open_bucket_blobs(settings: Settings) -> BucketBlobStore:
     name, _, prefix = settings.blobs.url.partition("://")[2].partition("/")
     endpoint = settings.blobs.endpoint or settings.sources.oss_endpoint
     if not endpoint:
-        raise SettingsError("HAVENGATE_BLOBS__ENDPOINT: is missing; it says where the bucket of HAVENGATE_BLOBS__URL is")
+        raise SettingsError("HAVENGATE_BLOBS__ENDPOINT: is missing; it says where HAVENGATE_BLOBS__URL is")
     addressing = settings.sources.oss_addressing
     try:
         store, bucket = read_endpoint(endpoint), bucket_name(name)

@@ -52,7 +52,7 @@ def test_all_kinds_at_once_a_line_each(told, tmp_path):
         "HAVENGATE_AUTH__USERS: user 'alice' needs one of the roles read, write, admin",
         "HAVENGATE_AUTH__USERS: user 'bob' has no hash as `havengate user hash` makes it",
         f"HAVENGATE_ENGINE__CA: {tmp_path}/ca.pem holds no certificates (PEM)",
-        "HAVENGATE_BLOBS__ENDPOINT: is missing; it says where the bucket of HAVENGATE_BLOBS__URL is",
+        "HAVENGATE_BLOBS__ENDPOINT: is missing; it says where HAVENGATE_BLOBS__URL is",
     ]
     assert "secret-hash" not in "".join(lines)
 
