@@ -13,7 +13,7 @@ from hostile_site import TOKEN, open_app, open_cluster_app
 from schemas.templates import template
 
 TRICKS = (
-    "..", "../", "../../", "../../../../etc/passwd", "..\\..\\windows\\win.ini", ".", "./general",
+    "..", "../", "../../", "../" * 4 + "etc/passwd", "..\\..\\windows\\win.ini", ".", "./general",
     "general/..", "general/../clothes", "/", "//", "//etc/passwd", "///general", "/etc/passwd",
     "\\", "\\\\host\\share", "C:\\x", "%2e%2e%2f", "%252e%252e%252f", "..%00", "general\0", "\0",
     "general%00.json", "general;x=y", ";", "general?x", "general#x", "general ", " general",
