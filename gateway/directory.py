@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _LOOK_S = 1.0
-_Mark = tuple[int, int, int]
+_Mark = tuple[int, ...]
 
 
 class Directory:
@@ -59,14 +59,16 @@ class Directory:
 
     def _look(self) -> None:
         mark = _mark(self._settings.file)
-        if mark == self._mark:
+        # What could not be read for want of a descriptor, or of rights, can be a second later, and looks the same.
+        if mark == self._mark and not self.problem:
             return
         self._mark = mark
         try:
             self._users, self.problem = _load(self._settings), ""
         except SettingsError as error:
+            if error.message != self.problem:
+                _LOG.error("the users stay as they were: %s", error.message)
             self.problem = error.message
-            _LOG.error("the users stay as they were: %s", error.message)
 
 
 def load_users(settings: AuthSettings) -> Mapping[str, User]:
@@ -92,4 +94,5 @@ def _mark(path: Path | None) -> _Mark | None:
         seen = path.stat() if path else None
     except OSError:
         return None
-    return (seen.st_mtime_ns, seen.st_size, seen.st_ino) if seen else None
+    # The last one moves also where a program sets the first back.
+    return (seen.st_mtime_ns, seen.st_size, seen.st_ino, seen.st_ctime_ns) if seen else None

@@ -40,6 +40,7 @@ class Certificates:
         self._looking = threading.Lock()
         self._looked = clock()
         self._marks = self._seen()
+        self._problem = ""
         self._context = load(self.cert, self._key)
 
     def context(self) -> ssl.SSLContext:
@@ -53,15 +54,18 @@ class Certificates:
 
     def _look(self) -> None:
         marks = self._seen()
-        if marks == self._marks:
+        # What could not be read, or was not valid yet, may be a second later, and looks the same.
+        if marks == self._marks and not self._problem:
             return
         self._marks = marks
         try:
-            self._context = load(self.cert, self._key)
+            self._context, self._problem = load(self.cert, self._key), ""
         except SettingsError as error:
-            _LOG.error("the certificate stays as it was: %s", error.message)
+            if error.message != self._problem:
+                _LOG.error("the certificate stays as it was: %s", error.message)
+            self._problem = error.message
 
-    def _seen(self) -> list[tuple[int, int, int] | None]:
+    def _seen(self) -> list[tuple[int, ...] | None]:
         return [_mark(path) for path in (self.cert, self._key)]
 
 
@@ -168,9 +172,9 @@ def _why(error: ssl.SSLError) -> str:
     return (error.reason or "unknown format").replace("_", " ").lower()
 
 
-def _mark(path: Path) -> tuple[int, int, int] | None:
+def _mark(path: Path) -> tuple[int, ...] | None:
     try:
         seen = path.stat()
     except OSError:
         return None
-    return seen.st_mtime_ns, seen.st_size, seen.st_ino
+    return seen.st_mtime_ns, seen.st_size, seen.st_ino, seen.st_ctime_ns

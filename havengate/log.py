@@ -13,17 +13,20 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from logging.handlers import WatchedFileHandler
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from havengate.errors import SettingsError, printable
 from havengate.request_id import REQUEST_ID
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from io import TextIOWrapper
 
     from havengate.setting_groups import LogSettings
 
+_LOG = logging.getLogger(__name__)
 AUDIT = "havengate.audit"
 _OURS = ("embedding", "engines", "gateway", "havengate", "ingest", "query_parser", "schemas")
 _SERVER = "gunicorn.error"
@@ -72,9 +75,7 @@ def _prepared(handler: logging.Handler, form: logging.Formatter) -> logging.Hand
 
 def _file(path: Path) -> logging.Handler:
     try:
-        path.touch(mode=0o600)
-        # Opens it again when it was moved away: logs are rotated.
-        return WatchedFileHandler(path, encoding="utf-8")
+        return _AuditFile(path, encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"HAVENGATE_LOG__AUDIT: {path} cannot be written: {error.strerror}") from error
 
@@ -100,6 +101,39 @@ class _Stderr(logging.StreamHandler[TextIO]):
     @property
     def stream(self) -> TextIO:  # type: ignore[override]
         return sys.stderr
+
+
+class _AuditFile(WatchedFileHandler):
+    """Opens its file again when it was moved away: logs are rotated.
+
+    What it cannot write goes to the log: neither a full disk nor a folder that is gone costs a request its answer, or
+    the audit a line.
+    """
+
+    _failing = False
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).touch(mode=0o600)
+        return super()._open()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        failed_before, self._failing = self._failing, False
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+        if self._failing and not failed_before:
+            _LOG.error("HAVENGATE_LOG__AUDIT: %s cannot be written; its lines stand here", self.baseFilename)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """For whatever cannot be written."""
+        self._failing = True
+        stream, self.stream = self.stream, None
+        with suppress(OSError):
+            if stream is not None:
+                stream.close()
+        for handler in logging.getLogger().handlers:
+            handler.handle(record)
 
 
 class _JsonLines(logging.Formatter):

@@ -129,6 +129,38 @@ def test_an_audit_file_that_cannot_be_is_told_at_the_start(log, tmp_path):
         log(audit=tmp_path / "nowhere" / "audit.log")
 
 
+def test_a_rotated_audit_file_is_begun_anew_for_the_owner_s_eyes(log, tmp_path):
+    log(audit=tmp_path / "audit.log")
+    for _ in range(2):
+        (tmp_path / "audit.log").rename(tmp_path / "audit.log.1")
+        logging.getLogger(AUDIT).info("push")
+        assert "push" in (tmp_path / "audit.log").read_text()
+        assert (tmp_path / "audit.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_audit_lines_that_their_file_does_not_take_are_logged_and_cost_nobody_an_answer(log, tmp_path):
+    (tmp_path / "logs").mkdir()
+    written = log(audit=tmp_path / "logs" / "audit.log")
+    (tmp_path / "logs").rename(tmp_path / "moved")
+    for number in (1, 2):
+        logging.getLogger(AUDIT).info("push %d", number)
+    lines = written.getvalue().splitlines()
+    assert [line.split(" ")[1] for line in lines] == ["INFO", "ERROR", "INFO"]
+    assert lines[0].endswith("push 1")
+    assert "cannot be written" in lines[1]
+    (tmp_path / "logs").mkdir()
+    logging.getLogger(AUDIT).info("push 3")
+    assert "push 3" in (tmp_path / "logs" / "audit.log").read_text()
+    assert "push 3" not in written.getvalue()
+
+
+def test_audit_lines_of_a_full_disk_are_logged(log):
+    written = log(audit="/dev/full")
+    for number in (1, 2):
+        logging.getLogger(AUDIT).info("push %d", number)
+    assert [line.split(" ")[1] for line in written.getvalue().splitlines()] == ["INFO", "ERROR", "INFO"]
+
+
 def test_a_thread_that_fails_writes_a_line(log, monkeypatch):
     monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
     written = log(format="json")

@@ -218,6 +218,25 @@ def test_half_of_a_renewal_leaves_the_former_certificate(tmp_path, pair, second,
     assert certificates.context() is not before
 
 
+def test_a_pair_that_could_not_be_read_is_read_as_soon_as_it_can(tmp_path, pair, second, monkeypatch):
+    files = [Path(shutil.copy(path, tmp_path / path.name)) for path in pair]
+    clock = Clock()
+    certificates = Certificates(*files, clock)
+    before = certificates.context()
+    for source, target in zip(second, files, strict=True):
+        shutil.copy(source, target)
+
+    def refuse(_path):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", refuse)
+        for clock.now in (2.0, 4.0):
+            assert certificates.context() is before
+    clock.now = 6.0
+    assert certificates.context() is not before
+
+
 def test_neither_file_is_http_and_one_alone_is_an_error(pair):
     assert open_certificates(ServerSettings()) is None
     with pytest.raises(SettingsError, match="TLS_KEY is missing"):

@@ -145,6 +145,36 @@ def test_a_broken_file_leaves_the_users_and_is_told_once(directory, file, clock,
     assert (dict(directory.users()), directory.problem, directory.guarded) == ({}, "", True)
 
 
+def test_a_file_that_could_not_be_read_is_read_as_soon_as_it_can(file, clock, monkeypatch, caplog):
+    """It looks as before: what was in the way (rights, a descriptor) is no part of it."""
+    write(file, ALICE)
+    directory = Directory(AuthSettings(file=file), clock)
+    write(file, ALICE | {"role": "admin"})
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        for clock.now in (1.0, 2.0):
+            assert directory.users()["alice"].role == "read"
+    assert "Permission denied" in directory.problem
+    clock.now = 3.0
+    assert (directory.users()["alice"].role, directory.problem) == ("admin", "")
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_a_change_is_known_whatever_the_file_says_about_its_age(directory, file, clock):
+    before = file.stat()
+    with file.open("r+") as written:
+        text = written.read()
+        written.seek(0)
+        written.write(text.replace('"read"', '"none"'))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    clock.now = 1.0
+    assert directory.users()["alice"].role == "none"
+
+
 def test_who_was_removed_or_got_another_password_is_out_at_once(directory, file, clock):
     from access_samples import basic
 
