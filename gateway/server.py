@@ -25,6 +25,7 @@ from gateway.worker import GatewayWorker
 from havengate import errors
 from havengate.errors import EngineError, HavengateError, SettingsError
 from havengate.log import configure
+from havengate.memory import give_back_large_blocks
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -69,6 +70,7 @@ def serve(
     or behind proxies without users, and for a certificate that cannot be used.
     """
     configure(settings.log)
+    give_back_large_blocks()
     certificates = open_certificates(settings.server)
     listener = _listen(settings, host, port)
     application = _Application(settings, host, listener, app_factory or _open_site, record, certificates=certificates)

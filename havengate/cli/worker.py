@@ -31,11 +31,13 @@ def worker(once: bool) -> None:
     Example: havengate worker --once
     """
     from havengate.log import configure
+    from havengate.memory import give_back_large_blocks
     from havengate.preflight import checked_settings
     from ingest.jobs.worker import Worker
     from ingest.kinds import KINDS
 
     configure(checked_settings().log)
+    give_back_large_blocks()
     lines = _Lines()
     with _told_by_signals() as told, _administration() as here:
         running = Worker(here.services, here.history, here.store, KINDS, show=lines.show)

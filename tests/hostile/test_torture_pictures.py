@@ -1,13 +1,16 @@
 """Pictures made to hurt, through a real server: the same verdict by every way in, bounded memory, no other program."""
 
 import base64
+import io
 import json
 import os
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
 from live_server import MIB, serving
+from PIL import Image
 from torture_pictures import REFUSED, USABLE, cut
 
 pytestmark = pytest.mark.timeout(280)
@@ -101,6 +104,21 @@ def test_pictures_that_end_anywhere_are_refused_or_shown_whole(live):
         assert bool(by_post) == bool(wrong), name
         assert by_get == [by_post]
         assert shown(live, key)[0] == (404 if wrong else 200), name
+
+
+def test_what_large_pictures_took_is_given_back(live):
+    out = io.BytesIO()
+    Image.new("RGBA", (5000, 2500), (200, 0, 0, 100)).save(out, "PNG")
+    key, wrong = push(live, out.getvalue())
+    assert wrong == []
+    before = live.resident()
+    with ThreadPoolExecutor(8) as clients:
+        paths = [f"/images/photos/{key}?size={size}" for size in range(100, 132)]
+        answers = list(clients.map(lambda path: live.send("GET", path)[0], paths))
+    assert 200 in answers
+    assert {*answers} <= {200, 503}
+    # One such picture takes 100 MiB while it is made small.
+    assert live.resident() - before < 100 * MIB
 
 
 @pytest.mark.usefixtures("live")
