@@ -139,5 +139,17 @@ def test_the_clusters_users_are_those_that_services_come_as(env):
     assert "havengate" in roles
 
 
+def test_cookies_of_dashboards_are_sealed_by_a_secret_of_this_installation(env):
+    option = f"--opensearch_security.cookie.password={env['DASHBOARDS_COOKIE_PASSWORD']}"
+    assert services(env)["dashboards"]["command"] == ["opensearch-dashboards", option]
+    assert len(env["DASHBOARDS_COOKIE_PASSWORD"]) >= 32
+
+
+def test_a_larger_heap_can_have_more_memory_around_it(env):
+    node = services(env | {"OPENSEARCH_HEAP": "4g", "OPENSEARCH_MEMORY": "10g"})["opensearch"]
+    assert node["environment"]["OPENSEARCH_JAVA_OPTS"] == "-Xms4g -Xmx4g"
+    assert node["deploy"]["resources"]["limits"]["memory"] == "10g"
+
+
 def test_no_text_asks_a_shell_of_this_machine():
     assert [text for text in texts(raw()) if "`" in text or "$(" in text] == []
