@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 DEEPEST = 200
+_SINGLE = struct.Struct("<f")
 OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 BITS = frozenset({"&", "|", "^"})
 ARITHMETIC = BITS | {"+", "-", "*", "/"}
@@ -200,10 +202,10 @@ def rounded(value: float, *, single: bool) -> float:
     """The nearest number of FLOAT (``single``) or DOUBLE; infinite beyond its range."""
     try:
         number = float(value)
+        # A tenth of the time that numpy takes; every number of every row that is written comes here.
+        return float(_SINGLE.unpack(_SINGLE.pack(number))[0]) if single else number
     except OverflowError:
         return math.inf if value > 0 else -math.inf
-    with np.errstate(over="ignore"):
-        return float(np.float32(number)) if single else number
 
 
 def _invalid(message: str) -> RequestError:

@@ -106,10 +106,9 @@ def _shown(spec: FieldSpec, value: Value, compared: Any) -> Any:
 
 def _short(number: float) -> float:
     """The shortest number that is rounded to this one of 32 bits: 0.1 instead of 0.10000000149011612."""
-    single = np.float32(number)
-    short = float(str(single))
+    short = float(str(np.float32(number)))
     # Read as 64 bits first, it might end up beside it.
-    return short if np.float32(short) == single else number
+    return short if rounded(short, single=True) == number else number
 
 
 def _scalar(spec: FieldSpec, value: Any) -> Any:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import uuid
 
+import numpy as np
 import pytest
 from engine_samples import make_row, make_schema, make_spec
+from hypothesis import example, given
+from hypothesis import strategies as st
 from opensearchpy import OpenSearch
 
+from engines.checks import rounded
 from engines.opensearch.documents import document
 from engines.opensearch.engine import OpenSearchEngine
 from engines.opensearch.mapping import INTERNAL, LAYOUT_META, META
@@ -101,3 +105,13 @@ def test_an_index_of_the_layout_before_is_refused_until_it_is_dropped(engine, cl
     engine.drop_table("t")
     engine.create_table(make_spec(schema=SCHEMA))
     assert engine.stats("t").rows == 0
+
+
+@given(st.one_of(st.floats(allow_nan=False), st.floats(width=32, allow_nan=False), st.integers(-(2**200), 2**200)))
+@example(3.4028235677973366e38)
+@example(3.4028235677973362e38)
+@example(-1e-46)
+def test_numbers_of_32_bits_are_rounded_as_numpy_rounds_them(number):
+    with np.errstate(over="ignore"):
+        near = float(np.float32(number))
+    assert repr(rounded(number, single=True)) == repr(near)
