@@ -73,7 +73,8 @@ def gateway_url(text: str) -> str:
     except ValueError:
         plain = False
     if not plain or not text.isprintable() or set(text) & set(" {}"):
-        raise RequestError(f"--gateway {text!r}: a URL like https://pictures.example, without a password or a query")
+        # Unquoted: it may hold a password.
+        raise RequestError("--gateway is a URL like https://pictures.example, without a password or a query")
     return text.rstrip("/")
 
 

@@ -86,7 +86,7 @@ def test_a_file_is_written_whole_and_for_its_owner(demo_data, tmp_path):
     ("options", "message"),
     [
         (["--table", "nope"], "no table 'nope'; there are: "),
-        (["--gateway", "pictures.example"], "--gateway 'pictures.example': a URL like"),
+        (["--gateway", "pictures.example"], "--gateway is a URL like"),
         (["--days", "0"], "--days"),
     ],
 )

@@ -248,5 +248,6 @@ def test_a_gateways_url_may_have_a_path(url):
     ],
 )
 def test_a_gateways_url_that_no_browser_could_use_is_refused(url):
-    with pytest.raises(RequestError, match="--gateway"):
+    with pytest.raises(RequestError, match="--gateway") as refused:
         gateway_url(url)
+    assert "pw" not in refused.value.message
