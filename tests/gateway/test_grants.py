@@ -26,11 +26,15 @@ TOKEN = "a-token-of-this-start"
 OPEN = {"/healthz", "/readyz"}
 """Probes say nothing about tables."""
 OWN, OTHERS, NONE = "photos", "others_4711", "nowhere_4711"
+GONE = f"gone_{OWN}"
+"""Once a table; now it reads as another's name with an instance before it."""
 EVERYBODY = {
     "nobody": {},
     "guest": {"tables": {OWN: "read"}},
     "maker": {"tables": {OWN: "write"}},
     "reader": {"role": "read"},
+    "keeper": {"role": "read", "tables": {OWN: "write"}},
+    "heir": {"tables": {OWN: "write", GONE: "write"}},
     "writer": {"role": "write"},
     "chief": {"role": "admin"},
 }
@@ -157,6 +161,19 @@ def test_a_second_table_of_one_request_is_judged_too(app):
         assert guest("POST", f"/{OWN}/search", json=body).status_code == 403
 
 
+def test_the_table_that_no_name_means_is_judged_too(app, services):
+    services.tables.drop(OWN)
+    search = "query=vector:'red&modal=text&n=1'"
+    for name, status in (("guest", 403), ("reader", 200)):
+        caller = Caller(app, name)
+        texts = [f"cluster=general&&{search}", search, "config=format:json&&fetch_summary=,"]
+        answers = [caller("GET", "/query", query_string={"query": text}) for text in texts]
+        answers.append(caller("POST", "/general/search", json={"query": "vector:'red&modal=text&n=1'"}))
+        answers += [caller("POST", "/vector-service/fetch", json={"ids": [1], **table}) for table in ({}, GENERAL)]
+        assert [answer.status_code for answer in answers] == [status] * len(answers)
+
+
+GENERAL = {"tableName": "general"}
 PLAN = {"version": 1, "query": {"vector": {"index": "vector", "text": "red", "n": 1}}}
 
 
@@ -175,6 +192,10 @@ def test_the_plan_api_judges_the_table_and_each_of_its_generations(app):
         for table in (OTHERS, f"{OTHERS}@g1"):
             answer = Caller(app, name)("POST", f"/v1/tables/{table}/search", json=PLAN)
             assert answer.status_code == status, answer.text
+
+
+def test_a_grant_opens_each_generation_of_its_table(app):
+    assert Caller(app, "guest")("POST", f"/v1/tables/{OWN}@g1/search", json=PLAN).status_code == 200
 
 
 @pytest.mark.parametrize("table", [OTHERS, NONE])
@@ -196,6 +217,11 @@ def push(caller, source):
         ("maker", NONE, 403),
         ("maker", f"instance_{OWN}", 403),
         ("reader", OWN, 403),
+        ("keeper", OWN, 200),
+        ("keeper", f"instance_{OWN}", 200),
+        ("keeper", OTHERS, 403),
+        ("heir", OWN, 200),
+        ("heir", GONE, 403),
         ("writer", OTHERS, 200),
         ("writer", f"instance_{OWN}", 200),
         ("chief", OTHERS, 200),
@@ -209,6 +235,11 @@ def test_who_may_push_where(app, name, source, status):
 def test_admin_is_for_all_tables_only(app, name, status):
     for path in (f"/admin/tables/{OWN}", "/admin/tables", "/changes"):
         assert Caller(app, name)("GET", path).status_code == status
+
+
+@pytest.mark.parametrize(("name", "status"), [("maker", 403), ("reader", 200)])
+def test_metrics_name_tables_to_those_alone_who_read_all(app, name, status):
+    assert Caller(app, name)("GET", "/metrics").status_code == status
 
 
 def test_whoever_reads_all_tables_is_told_which_there_are(app):
