@@ -63,9 +63,9 @@ def _facts(response: Response, left_out: int) -> dict[str, object]:
 
 
 def _table() -> dict[str, str]:
-    """The one in the path, which a stranger may have filled with anything."""
+    """The one that was refused, else that in the path; a stranger may have filled in anything."""
     places = request.view_args or {}
-    table = places.get("table", places.get("data_source"))
+    table = g.get("refused_table") or places.get("table", places.get("data_source"))
     return {"table": str(table)[:_LONGEST_NAME]} if table and is_known() else {}
 
 

@@ -111,6 +111,7 @@ def allow(role: str, table: str) -> None:
     """
     user = _user()
     if user is not None and not covers(user.role_on(table_of(table)), role):
+        g.refused_table = table
         raise Forbidden(_FORBIDDEN)
 
 

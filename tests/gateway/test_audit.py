@@ -1,5 +1,6 @@
 """The audit lines: who gets one, what stands in it, and what does not."""
 
+import json
 import logging
 
 import pytest
@@ -78,6 +79,27 @@ def test_who_is_refused_is_told_but_no_name_that_nobody_has(lines):
         ("unknown", 401, ""),
         ("anonymous", 401, "/network/active"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/query", {"query_string": {"query": "cluster=vault&&query=vector:'red&modal=text'"}}),
+        ("/query", {"query_string": {"query": "config=fetch_summary_type:rawpk&&fetch_summary=photos:1;vault:1"}}),
+        ("/vector-service/fetch", {"json": {"tableName": "vault", "ids": [1]}}),
+        ("/photos/search", {"json": {"query": "vector:'red&modal=text'", "cluster": ["vault"]}}),
+        ("/images/vault/1", {}),
+    ],
+)
+def test_a_refusal_names_the_table_wherever_it_stood(lines, tmp_path, path, sent):
+    users = [{"name": "guest", "password_hash": hashed(PASSWORD), "tables": {"photos": "read"}}]
+    (tmp_path / "users.json").write_text(json.dumps({"users": users}))
+    client = create_app(FakeServices(auth={"file": tmp_path / "users.json"})).test_client()
+    answer = client.open(
+        path, method="POST" if "json" in sent else "GET", headers={"Authorization": basic("guest")}, **sent
+    )
+    assert answer.status_code == 403
+    assert [(line["user"], line["table"]) for line in lines()] == [("guest", "vault")]
 
 
 def test_knocking_does_not_fill_the_log_and_is_counted(lines):
