@@ -93,6 +93,18 @@ def test_what_has_the_length_of_a_picture_or_a_hash_is_cut(log):
     assert found["plan"] == {"query": ["aaaaaaaa… (500 characters)"]}
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_token_in_a_url_is_masked_and_a_long_text_is_cut(log, form):
+    written = log(format=form, level="info")
+    OURS.info("GET /images/a/1?size=9&token=%s", "Secret-1", extra={"target": "/images/a/1?token=Secret-2"})
+    assert "size=9" in written.getvalue()
+    assert "Secret" not in written.getvalue()
+    before = len(written.getvalue())
+    OURS.info("word " * 5000)
+    assert "25000 characters" in written.getvalue()
+    assert len(written.getvalue()) - before < 9000
+
+
 def test_the_level_is_ours_and_no_other_packages(log):
     written = log(level="debug")
     OURS.debug("mine")
