@@ -148,12 +148,13 @@ def test_it_rests_before_it_takes_another(audited):
     one.offer(1, 2, 3)
     one.asked()
     one.idle()
-    for now, taken in ((2.0, False), (19.9, False), (20.0, True)):
-        one.engine.now = now
+    for one.engine.now in (2.0, 19.9):
         one.offer(1, 2, 3)
-        if taken:
-            one.asked()
+        one.idle()
         assert one.engine.asked.empty()
+    one.engine.now = 20.0
+    one.offer(1, 2, 3)
+    one.asked()
     one.audit.close()
     assert len(one.told) == 2
 
