@@ -5,7 +5,8 @@ The protocol belongs to this version and is no dialect:
     POST /v1/embed/texts?model=M&space=S         {"texts": [...]}
     POST /v1/embed/pixels?model=M&space=S        uint8 [n, height, width, 3], its shape in a header
 Vectors are float32 [n, dimension], little-endian, their shape in a header. ``space`` is the fingerprint that the
-gateway counts on: 409 where the model has another one. A full queue is 503 with Retry-After.
+gateway counts on: 409 where the model has another one. A full queue is 429 with Retry-After, a model that is being
+loaded 503.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from gateway.errors import json_response, log_if_ours, status_body
 from gateway.gauges import EmbeddingGauges
 from gateway.metrics import Metrics
 from gateway.server import Site, serve
-from havengate.errors import HavengateError, ModelAway, Overloaded, excerpt
+from havengate.errors import HavengateError, ModelAway, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +153,7 @@ def _answer(served: Served, embed: Callable[[str], npt.NDArray[np.float32]]) -> 
     if readiness.failed:
         raise ModelAway(f"model {name!r} could not be loaded: {readiness.failed[name]}")
     if readiness.waiting:
-        raise Overloaded(f"model {name!r} is being loaded", retry_after_s=_LOADING_S)
+        raise ModelAway(f"model {name!r} is being loaded", retry_after_s=_LOADING_S)
     space = served.embedding.fingerprint(name).space
     if request.args.get("space", space) != space:
         raise Conflict(f"model {name!r} is another one now: {space}; ask again")

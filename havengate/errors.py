@@ -137,9 +137,15 @@ class ModelError(HavengateError):
 class ModelAway(ModelError):
     http_status = 503
 
+    def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
 
 class Overloaded(ModelError):
-    http_status = 503
+    """Busy, not broken: 429 is what clients and balancers slow down for without calling the gateway ill."""
+
+    http_status = 429
     default_code = HaCode.QRS_SESSION_POOL_EXCEED
 
     def __init__(self, message: str, *, retry_after_s: int = 1) -> None:

@@ -29,7 +29,7 @@ def paths() -> Json:
         400: answer("A parameter is unknown or `size` is none.", fault),
         404: answer("There is no such table, row, field or picture, or it cannot be shown.", fault),
         502: answer("The store of the picture refuses.", fault),
-        503: answer("Come again after `Retry-After` seconds: the store is away, or too many pictures wait.", fault),
+        503: answer("The store is away; come again after `Retry-After` seconds.", fault),
     }
     made = operation("image", TAG, "A row's picture, small", told, access="read", description=_ABOUT, parameters=asked)
     made["security"].append({"image": []})

@@ -26,7 +26,7 @@ STATUSES: Mapping[int, str] = {
     414: "The request line is longer than the limit.",
     415: "The body is packed in an encoding other than gzip and deflate.",
     417: "An `Expect` other than `100-continue`.",
-    429: "Too many passwords are being checked, or the user sends too much; `Retry-After` says when to come back.",
+    429: "Too much at once, of this user or of all; `Retry-After` says when to come back.",
     431: "The headers are longer than the limit.",
     500: "An error of the gateway itself; its log has more under the request's id.",
 }

@@ -112,10 +112,10 @@ def test_an_unexpected_error_tells_no_details(services, client):
     assert answer.headers["X-Opensearch-Request-ID"] in answer.json["message"]
 
 
-def test_a_busy_model_is_503_with_the_time_to_come_back(services, client):
+def test_a_busy_model_is_429_with_the_time_to_come_back(services, client):
     services.searcher.result = Overloaded("256 are waiting", retry_after_s=2)
     answer = search(client)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "2")
     assert answer.json["errors"][0]["name"] == "QRS_SESSION_POOL_EXCEED"
 
 
