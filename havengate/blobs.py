@@ -1,7 +1,4 @@
-"""Bytes by name in local folders: the pictures that paths in rows point at, and those that were pushed themselves.
-
-Buckets of object stores are havengate.buckets'.
-"""
+"""Pushed pictures by their content: what every store of them does, and the one in local folders."""
 
 from __future__ import annotations
 
@@ -9,16 +6,14 @@ import fcntl
 import os
 import re
 import shutil
-import stat
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
-from urllib.parse import unquote
 
-from havengate.endpoints import ADDRESS, FILE_SCHEME, is_folder
-from havengate.errors import DocumentError, EngineError, Moved, PictureError, SchemaError
+from havengate.errors import EngineError, Moved
 from havengate.images import content_hash
 
 if TYPE_CHECKING:
@@ -31,15 +26,15 @@ _WRITERS = 8
 ItemT = TypeVar("ItemT")
 
 
-class ObjectReader(Protocol):
-    """The objects of one bucket. May be called from several threads."""
+class Since:
+    """How long ago it was made. A process may have stood still since, and a clock may have been set."""
 
-    def read(self, path: str, max_bytes: int) -> bytes:
-        """All bytes of one object.
+    def __init__(self) -> None:
+        self._begin = time.time(), time.monotonic()
 
-        Raises DocumentError naming the path if it is none or cannot be read, PictureError if it has more
-        than ``max_bytes``; SourceError or SourceAway where not the object is to blame but what it is kept in.
-        """
+    def seconds(self) -> float:
+        """The most that any clock says: that of a machine that slept has not noticed, the wall's may be set back."""
+        return max(time.time() - self._begin[0], time.monotonic() - self._begin[1])
 
 
 class BlobStore(Protocol):
@@ -58,16 +53,16 @@ class BlobStore(Protocol):
     def get(self, table: str, key: str) -> bytes:
         """Raises EngineError if there is none."""
 
-    def delete(self, table: str, keys: Iterable[str]) -> None:
-        """Keys that are not there are passed over."""
+    def delete(self, table: str, keys: Iterable[str], since: Since) -> None:
+        """Deletes what no row named at a moment after ``since`` began; keys that are not there are passed over."""
 
     def keys(self, table: str, prefix: str) -> list[str]:
         """The keys of a table that begin with these two hex digits, so that nobody needs to hold all of them."""
 
-    def writing(self, table: str) -> AbstractContextManager[None]:
+    def writing(self, table: str) -> AbstractContextManager[Since]:
         """Holds off everybody else who writes rows of the table that name blobs, in this process or another.
 
-        Between finding that no row names a blob and deleting it, none may begin to.
+        Between finding that no row names a blob and deleting it, none may begin to. Gives since when.
         """
 
     def clearing(self, table: str) -> AbstractContextManager[None]:
@@ -81,88 +76,6 @@ class BlobStore(Protocol):
 
     def close(self) -> None:
         """What was opened is given back."""
-
-
-def open_reader(endpoint: str, bucket: str) -> ObjectReader:
-    """The reader for a picture field's folder and bucket. Raises SchemaError as ``bucket_folder``."""
-    return FolderReader(bucket_folder(endpoint, bucket))
-
-
-def bucket_folder(endpoint: str, bucket: str) -> Path:
-    """The folder that a picture field's endpoint and bucket mean; it need not exist.
-
-    ``file://DIR`` is a local folder, ``bucket`` a folder in it; without a bucket DIR is the bucket. DIR may be
-    percent-encoded, unless a folder of that very name is there. Raises SchemaError for any other endpoint.
-    """
-    if not is_folder(endpoint):
-        raise SchemaError(f"oss_endpoint {endpoint[:_SHOWN]!r} is no folder (file://DIR)")
-    folder = endpoint[len(FILE_SCHEME) :]
-    if not folder:
-        raise SchemaError("oss_endpoint 'file://' names no folder")
-    if "%" in folder and not Path(folder).is_dir():
-        folder = unquote(folder)
-    if "\0" in folder:
-        raise SchemaError(f"oss_endpoint {endpoint[:_SHOWN]!r}: a path with a NUL character")
-    name = bucket.strip("/")
-    try:
-        parts = _segments(name) if name else []
-    except ValueError as error:
-        raise SchemaError(f"oss_bucket {bucket[:_SHOWN]!r}: {error}") from error
-    return Path(folder).joinpath(*parts)
-
-
-class FolderReader:
-    """A folder as a bucket: ``/a/b.jpg`` and ``a/b.jpg`` both name its file a/b.jpg."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def read(self, path: str, max_bytes: int) -> bytes:
-        try:
-            with os.fdopen(self._open(path), "rb") as file:
-                data = file.read(max_bytes + 1)
-                size = max(len(data), os.fstat(file.fileno()).st_size)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise DocumentError(f"picture {path[:_SHOWN]!r}: {self._reason(error)}") from error
-        if size > max_bytes:
-            raise PictureError(f"picture {path[:_SHOWN]!r} has {size} bytes, more than the limit of {max_bytes}")
-        return data
-
-    def _open(self, path: str) -> int:
-        if ADDRESS.match(path):
-            raise ValueError("a path in the table's folder is wanted; addresses in rows are not fetched")
-        root = self._folder.resolve(strict=True)
-        file = root.joinpath(*_segments(path.removeprefix("/"))).resolve(strict=True)
-        if not file.is_relative_to(root):
-            raise ValueError("a link that leads out of the picture folder")
-        # Opening a pipe would wait for its writer.
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            os.close(descriptor)
-            raise ValueError("a folder, not a file" if stat.S_ISDIR(mode) else "not a regular file")
-        return descriptor
-
-    def _reason(self, error: Exception) -> str:
-        if isinstance(error, RuntimeError):  # what pathlib makes of ELOOP before Python 3.13
-            return "a link that leads to itself"
-        if not isinstance(error, OSError):
-            return str(error)
-        if not self._folder.is_dir():
-            return f"the picture folder {str(self._folder)!r} does not exist"
-        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-            return "no such file in the picture folder"
-        return f"cannot be read ({error.strerror})"
-
-
-def _segments(path: str) -> list[str]:
-    """Names from the folder down. Raises ValueError for anything but plain names."""
-    parts = path.split("/")
-    if "\0" in path:
-        raise ValueError("a path with a NUL character")
-    if any(part in ("", ".", "..") for part in parts):
-        raise ValueError("a path of plain names is wanted, without '', '.' or '..' between slashes")
-    return parts
 
 
 class FolderBlobStore:
@@ -202,7 +115,7 @@ class FolderBlobStore:
         except OSError as error:
             raise EngineError(f"the blob store cannot read {key} of table {table!r}: {error}") from error
 
-    def delete(self, table: str, keys: Iterable[str]) -> None:
+    def delete(self, table: str, keys: Iterable[str], since: Since) -> None:  # noqa: ARG002  whoever deletes holds the lock
         try:
             for file in [self._file(table, key) for key in keys]:
                 file.unlink(missing_ok=True)
@@ -219,7 +132,7 @@ class FolderBlobStore:
             raise EngineError(f"the blob store cannot list blobs of table {table!r}: {error}") from error
 
     @contextmanager
-    def writing(self, table: str) -> Iterator[None]:
+    def writing(self, table: str) -> Iterator[Since]:
         # Not in the table's folder, which a drop moves away. The kernel opens the lock of a process that dies.
         locks = self._root.with_name(f"{self._root.name}.locks")
         try:
@@ -229,7 +142,7 @@ class FolderBlobStore:
             raise EngineError(f"the blob store cannot lock table {table!r}: {error}") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            yield Since()
         finally:
             os.close(lock)
 

@@ -7,9 +7,10 @@ any of which is the blob, and what is deleted are uploads that somebody has seen
 Why no row loses its blob, whatever runs at the same time:
 1. Whoever writes a row that names a blob has uploaded it before, under a name that nobody knew, within one
    ``writing``. So each such row has an upload of its own beside those of the other rows.
-2. ``delete`` (its caller has found that no row names the blob) removes uploads that are older than GRACE_S, by the
-   store's own clock. An upload whose row is still to come is younger: ``writing`` fails when it took half of that,
-   so that such a row is not acknowledged, and who sent it sends it again.
+2. ``delete`` (its caller has found that no row names the blob) removes uploads that were older than GRACE_S, by the
+   store's own clock, when the caller began to look (``Since``: it may have stood still in between, and then a row was
+   written whose upload is no longer young). An upload whose row was still to come then is younger: ``writing`` fails
+   when it took half of that, so that such a row is not acknowledged, and who sent it sends it again.
 3. An upload removes older ones of its blob only where they are older than GRACE_S, after it is there itself: what
    was named through them is found through it.
 4. ``clearing`` removes what it had listed before the table was dropped or made. Uploads for a table of that name
@@ -23,13 +24,12 @@ from __future__ import annotations
 import re
 import secrets
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from havengate.blobs import BlobStore, FolderBlobStore, each, require_key, require_table
+from havengate.blobs import BlobStore, FolderBlobStore, Since, each, require_key, require_table
 from havengate.bucket_errors import Missing
 from havengate.buckets import open_bucket
 from havengate.endpoints import bucket_name, read_endpoint
@@ -95,10 +95,10 @@ class BucketBlobStore:
             raise EngineError(f"the blob store's {key} of table {table!r} is damaged: its bytes have another hash")
         raise Moved(f"the blob store has no {key} for table {table!r}")
 
-    def delete(self, table: str, keys: Iterable[str]) -> None:
+    def delete(self, table: str, keys: Iterable[str], since: Since) -> None:
         folders = [self._folder(table, key) for key in keys]
         with _translated(f"remove blobs of table {table!r}"):
-            each(lambda folder: self._remove(self._old(folder)), folders)
+            each(lambda folder: self._remove(self._old(folder, since)), folders)
 
     def keys(self, table: str, prefix: str) -> list[str]:
         root = self._table(table)
@@ -107,13 +107,12 @@ class BucketBlobStore:
             return sorted({name[1] for name in names if name})
 
     @contextmanager
-    def writing(self, table: str) -> Iterator[None]:
+    def writing(self, table: str) -> Iterator[Since]:
         """Holds off nobody, because nobody has to be (see above), but fails where it took too long."""
         require_table(table)
-        begin = time.time()
-        yield
-        # Wall clock: a machine that was suspended has not noticed.
-        if (took := time.time() - begin) > GRACE_S / 2:
+        since = Since()
+        yield since
+        if (took := since.seconds()) > GRACE_S / 2:
             raise EngineError(
                 f"writing table {table!r} took {took:.0f} s, more than its pictures are safe: send it again"
             )
@@ -154,12 +153,16 @@ class BucketBlobStore:
 
     def _upload(self, item: tuple[str, bytes]) -> None:
         folder, data = item
-        former = self._old(folder)
+        former = self._old(folder, Since())
         self._bucket.ask("put_object", Key=f"{folder}{secrets.token_hex(8)}", Body=data)
         self._remove(former)
 
-    def _old(self, folder: str) -> list[str]:
-        return [upload.key for upload in self._uploads(folder) if upload.age_s >= self._grace_s]
+    def _old(self, folder: str, since: Since) -> list[str]:
+        """Uploads that were older than the grace already when ``since`` began."""
+        uploads = list(self._uploads(folder))
+        # Behind the listing, so that what has gone by is rather too much than too little.
+        least = self._grace_s + since.seconds() if self._grace_s else 0.0
+        return [upload.key for upload in uploads if upload.age_s >= least]
 
     def _read(self, key: str) -> bytes | None:
         try:

@@ -59,7 +59,7 @@ class Bucket:
         self._away_until = 0.0
 
     def read(self, path: str, max_bytes: int) -> bytes:
-        """As havengate.blobs.ObjectReader. Raises SourceError, SourceAway for the store as a whole."""
+        """As havengate.folder_reader.ObjectReader. Raises SourceError, SourceAway for the store as a whole."""
         try:
             key = object_key(path)
         except ValueError as error:

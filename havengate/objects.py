@@ -6,10 +6,10 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from havengate.blobs import ObjectReader, open_reader
 from havengate.buckets import Bucket, open_bucket
 from havengate.endpoints import bucket_name, is_folder, read_endpoint
 from havengate.errors import SchemaError, SourceError
+from havengate.folder_reader import ObjectReader, open_reader
 
 if TYPE_CHECKING:
     from havengate.setting_groups import SourceSettings

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engines.contract import Engine, RowsQuery, TableSpec
+from havengate.blobs import Since
 from havengate.errors import HavengateError, ModelError
 from havengate.images import content_hash, decode_base64, decode_picture
 from havengate.query_vectors import check_fingerprint
@@ -75,15 +76,15 @@ class PictureRows:
 
         A kill in between leaves a blob too many, never a row without its own.
         """
-        with self._blobs.writing(table.table) if table.schema.base64_fields else nullcontext():
+        with self._blobs.writing(table.table) if table.schema.base64_fields else nullcontext(Since()) as since:
             touched = self._held(table, pks)
             try:
                 yield lambda drafts: self._rows(table, drafts, touched)
             except BaseException:
                 with suppress(HavengateError):
-                    self._drop_unheld(table, touched)
+                    self._drop_unheld(table, touched, since)
                 raise
-            self._drop_unheld(table, touched)
+            self._drop_unheld(table, touched, since)
 
     def _rows(self, table: TableSpec, drafts: Sequence[Draft], touched: dict[str, set[str]]) -> list[Row]:
         """The drafts as rows; their Base64 pictures go to the blob store, references take their place."""
@@ -112,7 +113,7 @@ class PictureRows:
         rows = self._engine.fetch(table.name, pks).values() if names else ()
         return {name: {str(row.fields[name]) for row in rows if row.fields.get(name)} for name in names}
 
-    def _drop_unheld(self, table: TableSpec, touched: dict[str, set[str]]) -> None:
+    def _drop_unheld(self, table: TableSpec, touched: dict[str, set[str]], since: Since) -> None:
         unheld = set[str]().union(*touched.values())
         for name in table.schema.base64_fields:
             if unheld:
@@ -121,7 +122,7 @@ class PictureRows:
                 unheld -= set(frame[name].to_list())
         # Rows of a kept generation may hold them, too: their pictures go with the table.
         if unheld and len(self._engine.generations(table.table)) == 1:
-            self._blobs.delete(table.table, unheld)
+            self._blobs.delete(table.table, unheld, since)
 
     def _fill_index(
         self, table: TableSpec, index: VectorIndex, source: PictureSource, drafts: Sequence[Draft]

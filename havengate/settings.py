@@ -114,7 +114,7 @@ def read_settings(**overrides: object) -> tuple[Settings, list[str]]:
     try:
         return Settings(**overrides), problems  # type: ignore[arg-type]
     except ValidationError as error:
-        wrong = {each["loc"]: each["msg"] for each in error.errors()}
+        wrong = {each["loc"]: each["msg"].removeprefix("Value error, ") for each in error.errors()}
     problems += [f"HAVENGATE_{'__'.join(map(str, place)).upper()}: {says}" for place, says in wrong.items()]
     return Settings(**_defaults(wrong)), problems
 

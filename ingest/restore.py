@@ -67,7 +67,9 @@ def restore(
         require_table_name(spec.name)
         _require_free(engine, spec.name)
         placeholder = _placeholder(spec)
-        engine.create_table(placeholder)
+        # What a dropped table may have left goes; looked at before the table is there, it can be no other restore's.
+        with blobs.clearing(spec.name):
+            engine.create_table(placeholder)
         try:
             _Filling(engine, blobs, spec, source, file.name, manifest, progress).run()
         except BaseException:
@@ -119,8 +121,6 @@ class _Filling:
 
     def _pictures(self) -> int:
         """How many there are."""
-        # What a dropped table may have left; before somebody held the table it might have been another restore's.
-        self.blobs.drop_table(self.spec.name)
         count = 0
         for part in chunks(read_blobs(self.source, self.file), _BLOBS_PER_CALL):
             if self.blobs.put_many(self.spec.name, [data for _, data in part]) != [key for key, _ in part]:

@@ -76,8 +76,8 @@ class Tables:
 
 def pictures(source: PictureSource, settings: Settings, *, keys_hidden: bool) -> str:
     """One folder looked at, or one object of a bucket listed."""
-    from havengate.blobs import bucket_folder
     from havengate.endpoints import is_folder
+    from havengate.folder_reader import bucket_folder
     from havengate.objects import Readers
 
     endpoint = source.endpoint or settings.sources.oss_endpoint

@@ -139,17 +139,14 @@ def drop_pictures(engine: Engine, blobs: BlobStore, table: str) -> int:
 
     While a table has several generations its writers leave them. Memory holds a 256th of the keys at a time.
     """
-    addresses = [at(table, each.name) for each in engine.generations(table)]
-    fields = {address: sorted(engine.table(address).schema.base64_fields) for address in addresses}
     gone = 0
     for part in _parts(blobs, table):
-        # Between finding that no row names a blob and deleting it, none may begin to.
-        with blobs.writing(table):
+        with blobs.writing(table) as since:
             unheld = set(part)
-            for address, names in fields.items():
-                for name in names:
-                    unheld -= _held(engine, address, name, unheld)
-            blobs.delete(table, unheld)
+            # Each time anew: another generation may have come since the last part.
+            for address, name in _picture_fields(engine, table):
+                unheld -= _held(engine, address, name, unheld)
+            blobs.delete(table, unheld, since)
         gone += len(unheld)
     return gone
 
@@ -164,10 +161,16 @@ def sweep_pictures(engine: Engine, blobs: BlobStore) -> int:
     gone = 0
     for name in engine.table_names():
         # Dropped meanwhile, or changed by others.
-        with suppress(UnknownTable, UnfitTable):
+        with suppress(UnknownTable, UnknownGeneration, UnfitTable):
             if len(engine.generations(name)) == 1:
                 gone += drop_pictures(engine, blobs, name)
     return gone
+
+
+def _picture_fields(engine: Engine, table: str) -> list[tuple[str, str]]:
+    """Address and name of all Base64 fields of a table's generations."""
+    addresses = [at(table, each.name) for each in engine.generations(table)]
+    return [(address, name) for address in addresses for name in sorted(engine.table(address).schema.base64_fields)]
 
 
 def _held(engine: Engine, address: str, field: str, keys: set[str]) -> set[str]:

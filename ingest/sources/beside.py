@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from havengate.blobs import ObjectReader
 from havengate.errors import DocumentError
+from havengate.folder_reader import ObjectReader
 from schemas.table import TableSchema
 
 _LOOKED_AT = 1024

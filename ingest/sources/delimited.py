@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from engines.contract import TableSpec
-from havengate.blobs import FolderReader
 from havengate.errors import HavengateError, RequestError
+from havengate.folder_reader import FolderReader
 from ingest.sources.base import Batch, Checkpoint, Record, noted
 from ingest.sources.batching import batched
 from ingest.sources.beside import PicturesBeside

@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
 from engines.contract import TableSpec
-from havengate.blobs import FolderReader, bucket_folder
 from havengate.errors import DocumentError, HavengateError, RequestError, SourceError
+from havengate.folder_reader import FolderReader, bucket_folder
 from ingest.sources.base import Batch, Checkpoint, Record, noted
 from ingest.sources.batching import batched
 from ingest.sources.beside import base64_picture

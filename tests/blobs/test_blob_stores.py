@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from blob_places import BucketPlace, FolderPlace
 
+from havengate.blobs import Since
 from havengate.errors import EngineError, Moved
 from havengate.images import content_hash
 
@@ -63,7 +64,7 @@ def test_tables_do_not_see_each_others_bytes(blobs):
 
 def test_delete(blobs):
     kept, gone = blobs.put_many("t", [b"kept", b"gone"])
-    blobs.delete("t", [gone, NO_KEY])
+    blobs.delete("t", [gone, NO_KEY], Since())
     assert blobs.get("t", kept) == b"kept"
     with pytest.raises(EngineError):
         blobs.get("t", gone)
@@ -107,7 +108,7 @@ def test_table_names_that_lead_elsewhere(blobs, table):
     for call in (
         lambda: blobs.put(table, b"a"),
         lambda: blobs.get(table, NO_KEY),
-        lambda: blobs.delete(table, [NO_KEY]),
+        lambda: blobs.delete(table, [NO_KEY], Since()),
         lambda: blobs.keys(table, "00"),
         lambda: blobs.drop_table(table),
         lambda: blobs.writing(table).__enter__(),
@@ -121,7 +122,7 @@ def test_keys_that_are_none(blobs, key):
     with pytest.raises(EngineError, match="takes no key"):
         blobs.get("t", key)
     with pytest.raises(EngineError, match="takes no key"):
-        blobs.delete("t", [key])
+        blobs.delete("t", [key], Since())
 
 
 def test_threads(blobs, place):

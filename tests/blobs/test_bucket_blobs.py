@@ -6,6 +6,7 @@ import pytest
 from blob_places import BUCKET, BucketPlace
 from store_double import Answer, Cut
 
+from havengate.blobs import Since
 from havengate.bucket_blobs import GRACE_S, BucketBlobStore, open_blobs, open_bucket_blobs
 from havengate.errors import EngineError, Moved, SettingsError
 from havengate.images import content_hash
@@ -51,10 +52,10 @@ def before(store, method, act):
 
 def test_what_is_young_is_not_deleted(ours, place):
     ours.put("t", b"picture")
-    ours.delete("t", [KEY])
+    ours.delete("t", [KEY], Since())
     assert ours.get("t", KEY) == b"picture"
     place.age(GRACE_S + 1)
-    ours.delete("t", [KEY])
+    ours.delete("t", [KEY], Since())
     with pytest.raises(Moved):
         ours.get("t", KEY)
     assert place.uploads() == []
@@ -65,7 +66,7 @@ def test_who_names_a_blob_again_before_it_is_deleted_keeps_it(ours, theirs, plac
     place.age(2 * GRACE_S)
     # We have found that no row names it; then they write a row that does.
     theirs.put("t", b"picture")
-    ours.delete("t", [KEY])
+    ours.delete("t", [KEY], Since())
     assert theirs.get("t", KEY) == b"picture"
 
 
@@ -74,14 +75,14 @@ def test_who_names_a_blob_again_in_the_middle_of_its_deletion_keeps_it(ours, the
     place.age(2 * GRACE_S)
     # Between the look at what is old and the delete itself.
     before(store, "DELETE", lambda: theirs.put("t", b"picture"))
-    ours.delete("t", [KEY])
+    ours.delete("t", [KEY], Since())
     assert theirs.get("t", KEY) == b"picture"
 
 
 def test_who_deletes_in_the_middle_of_an_upload_deletes_the_former_one_only(ours, theirs, place, store):
     ours.put("t", b"picture")
     place.age(2 * GRACE_S)
-    before(store, "PUT", lambda: theirs.delete("t", [KEY]))
+    before(store, "PUT", lambda: theirs.delete("t", [KEY], Since()))
     ours.put("t", b"picture")
     assert ours.get("t", KEY) == b"picture"
 
@@ -134,18 +135,33 @@ def test_a_table_made_again_while_the_former_one_is_dropped_keeps_its_pictures(o
         theirs.get("t", other)
 
 
-def test_a_row_that_took_too_long_to_be_written_is_not_acknowledged(ours, monkeypatch):
+@pytest.mark.parametrize("clock", ["time", "monotonic"])
+def test_a_row_that_took_too_long_to_be_written_is_not_acknowledged(ours, monkeypatch, clock):
+    # A clock that was set back, or that stands still while the machine sleeps, hides nothing: the other one tells.
     moments = iter([1000.0, 1000.0 + GRACE_S])
-    monkeypatch.setattr("havengate.bucket_blobs.time.time", lambda: next(moments))
+    monkeypatch.setattr(f"havengate.blobs.time.{clock}", lambda: next(moments))
     with pytest.raises(EngineError, match="send it again"), ours.writing("t"):
         pass
+
+
+def test_whoever_stood_still_after_looking_takes_nothing_that_was_uploaded_since(ours, theirs, place, monkeypatch):
+    since = Since()
+    # Nobody holds it. We stop; they write a row that does; two hours later we go on.
+    theirs.put("t", b"picture")
+    place.age(2 * GRACE_S)
+    monkeypatch.setattr(since, "seconds", lambda: 2 * GRACE_S)
+    ours.delete("t", [KEY], since)
+    assert theirs.get("t", KEY) == b"picture"
+    place.age(GRACE_S)
+    ours.delete("t", [KEY], Since())
+    assert place.uploads() == []
 
 
 def test_a_store_that_does_not_tell_the_time_deletes_nothing(ours, place, monkeypatch):
     ours.put("t", b"picture")
     place.age(2 * GRACE_S)
     monkeypatch.setattr("havengate.bucket_blobs._moment", lambda _: None)
-    ours.delete("t", [KEY])
+    ours.delete("t", [KEY], Since())
     assert ours.get("t", KEY) == b"picture"
 
 
@@ -175,7 +191,7 @@ def test_a_store_that_refuses_is_an_engine_error_without_keys(ours, store, answe
     for call in (
         lambda: ours.put("t", b"picture"),
         lambda: ours.get("t", KEY),
-        lambda: ours.delete("t", [KEY]),
+        lambda: ours.delete("t", [KEY], Since()),
         lambda: ours.keys("t", "00"),
         lambda: ours.drop_table("t"),
         ours.probe,

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from havengate.blobs import open_reader
 from havengate.errors import DocumentError, PictureError, SchemaError
+from havengate.folder_reader import open_reader
 
 MANY = 1 << 20
 

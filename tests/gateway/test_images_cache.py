@@ -13,8 +13,8 @@ from werkzeug.test import Client
 
 from gateway.slots import Slots
 from havengate import thumbnails as module
-from havengate.blobs import FolderReader
 from havengate.errors import Overloaded, SourceAway, SourceError
+from havengate.folder_reader import FolderReader
 from havengate.thumbnail_queue import Kept, Remembered, Workshop
 from havengate.thumbnails import Thumbnails
 from schemas.templates import template

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 import examples
-from havengate.blobs import open_reader
+from havengate.folder_reader import open_reader
 from havengate.images import decode_picture
 from havengate.setting_groups import LimitSettings
 

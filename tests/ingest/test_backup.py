@@ -21,7 +21,7 @@ import pytest
 from engines.contract import PoolQuery, TableSpec
 from engines.embedded.engine import EmbeddedEngine
 from engines.opensearch.engine import OpenSearchEngine
-from havengate.blobs import FolderBlobStore
+from havengate.blobs import FolderBlobStore, Since
 from havengate.errors import Busy, EngineError, RequestError, SchemaError, SourceError, TableExists, UnknownTable
 from havengate.setting_groups import EngineSettings
 from havengate.types import Fingerprint, Row
@@ -253,7 +253,7 @@ def test_secrets_are_not_in_it_and_have_to_be_set_again(embedded, blobs, file):
 
 def test_a_picture_that_is_lost_is_counted(embedded, blobs, file):
     filled(embedded, blobs)
-    blobs.delete("photos", [content(embedded, "photos")[3][1]["vector_source_image"]])
+    blobs.delete("photos", [content(embedded, "photos")[3][1]["vector_source_image"]], Since())
     made = backup(embedded, blobs, "photos", file)
     assert (made.rows, made.blobs, made.lost_pictures) == (7, 5, 1)
     assert restore(embedded, blobs, file, "other").rows == 7

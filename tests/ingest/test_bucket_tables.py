@@ -69,10 +69,10 @@ def test_what_one_gateway_takes_away_the_other_keeps(gateways, place):
     # The other one's row comes between the moment in which nobody holds the picture and its deletion.
     delete = one.documents._pictures._blobs.delete
 
-    def late(table, keys):
+    def late(table, keys, since):
         keys = list(keys)
         push(other, photo_row(2, "red"))
-        delete(table, keys)
+        delete(table, keys, since)
 
     one.documents._pictures._blobs.delete = late
     push(one, {"id": 1}, cmd="delete")

@@ -11,6 +11,7 @@ from rebuild_places import Place, Turned, changed_schema, colour_row, model_sche
 from support import EXTRA_FIELDS
 
 from engines.contract import at
+from havengate.blobs import Since
 from havengate.errors import JobError, SchemaError
 from havengate.types import Row
 from schemas.settings import TableSettings
@@ -153,7 +154,7 @@ def lose_picture(place, colour):
     """As if somebody had deleted it from the disk."""
     text = base64.b64encode(picture(colour))
     key = place.services.tables.blobs.put("photos", text)
-    place.services.tables.blobs.delete("photos", [key])
+    place.services.tables.blobs.delete("photos", [key], Since())
 
 
 def test_rows_that_would_lack_something_stop_it_before_the_swap(place):
