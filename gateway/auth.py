@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
@@ -125,9 +126,7 @@ class Readable:
         if cluster not in (None, ANY_TABLE) and not sees_all_tables():
             # Before it is looked for: what is wrong with a table tells that it is there.
             allow("read", str(cluster))
-        table = self.tables.resolve(cluster, span)
-        allow("read", table.name)
-        return table
+        return self.tables.resolve(cluster, span, partial(allow, "read"))
 
 
 def sees_all_tables() -> bool:

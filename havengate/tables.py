@@ -12,6 +12,8 @@ from havengate.errors import SchemaError, UnfitTable, UnknownTable
 from schemas.resolve import resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from embedding.service import EmbeddingService
     from havengate.blobs import BlobStore
     from havengate.types import Span
@@ -82,21 +84,28 @@ class Tables:
                 found.update(index.model for index in indexes if index.model)
         return found
 
-    def resolve(self, cluster: str | None, span: Span | None = None) -> TableSpec:
+    def resolve(
+        self, cluster: str | None, span: Span | None = None, judge: Callable[[str], None] = lambda _: None
+    ) -> TableSpec:
         """The table that a cluster clause means.
 
-        An exact name wins; ``general`` or no name is the default table, else the only one. Raises UnknownTable
-        naming the tables.
+        An exact name wins; ``general`` or no name is the default table, else the only one. ``judge`` is told which,
+        before it is opened: what is wrong with a table is not for everybody. Raises UnknownTable naming the tables.
         """
+        name = self._meant(cluster, span)
+        judge(name)
+        return self.engine.table(name)
+
+    def _meant(self, cluster: str | None, span: Span | None) -> str:
         names = self.names()
         wanted = cluster or self.default_table or ANY_TABLE
         if wanted in names:
-            return self.engine.table(wanted)
+            return wanted
         if wanted == ANY_TABLE:
             if self.default_table in names:
-                return self.engine.table(self.default_table)
+                return self.default_table
             if len(names) == 1:
-                return self.engine.table(names[0])
+                return names[0]
         raise UnknownTable(f"no table {wanted!r}; there are: {', '.join(names) or 'none'}", span=span)
 
     def push_target(self, data_source: str) -> TableSpec:

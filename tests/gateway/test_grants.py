@@ -173,6 +173,17 @@ def test_the_table_that_no_name_means_is_judged_too(app, services):
         assert [answer.status_code for answer in answers] == [status] * len(answers)
 
 
+def test_what_is_wrong_with_the_table_that_no_name_means_is_not_told(app, services, monkeypatch):
+    services.tables.drop(OWN)
+
+    def unfit(_engine, name):
+        raise UnfitTable(f"table {name!r} was changed by others")
+
+    monkeypatch.setattr(type(services.engine), "table", unfit)
+    assert Caller(app, "guest").query("general").status_code == 403
+    assert "changed by others" in Caller(app, "reader").query("general").text
+
+
 GENERAL = {"tableName": "general"}
 PLAN = {"version": 1, "query": {"vector": {"index": "vector", "text": "red", "n": 1}}}
 
@@ -259,7 +270,7 @@ def test_what_is_wrong_with_a_table_is_not_told_to_who_may_not_know_of_it(tmp_pa
     (tmp_path / "users.json").write_text(json.dumps({"users": users}))
     services = FakeServices(auth={"file": tmp_path / "users.json"})
 
-    def unfit(name, _span=None):
+    def unfit(name, *_):
         raise UnfitTable(f"table {name!r} was changed by others")
 
     services.tables.resolve = services.tables.push_target = unfit

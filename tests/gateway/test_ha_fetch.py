@@ -70,7 +70,7 @@ def test_clusters_are_looked_up_and_there_is_one_table(services):
         fetched(services, "photos:7", "elsewhere:8")
     other = replace(services.tables.spec, name="others")
     resolve = services.tables.resolve
-    services.tables.resolve = lambda name, span=None: other if name == "others" else resolve(name, span)
+    services.tables.resolve = lambda name, *rest: other if name == "others" else resolve(name, *rest)
     with pytest.raises(RequestError, match="photos, others") as raised:
         fetched(services, "photos:7", "others:8")
     assert raised.value.code == HaCode.MULTI_CLUSTERNAME_WITH_DIFFERENT_TABLE

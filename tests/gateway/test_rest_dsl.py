@@ -107,7 +107,7 @@ def test_errors_are_http_200_without_a_place_in_a_text_that_nobody_sent(client, 
 def test_a_table_that_is_not_the_path_s_is_refused(body):
     services = FakeServices()
     photos = services.tables.spec
-    services.tables.resolve = lambda name, _span=None: replace(photos, name=name)
+    services.tables.resolve = lambda name, *_: replace(photos, name=name)
     (error,) = post(client_of(services), body).json["errors"]
     assert (error["code"], "others is not the table of the path, photos" in error["message"]) == (1004, True)
 
