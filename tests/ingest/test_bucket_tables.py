@@ -143,6 +143,27 @@ def test_a_backup_reads_the_bucket_and_a_restore_writes_it(gateways, place, tmp_
     assert pictures(one, 1, 2) == [RED, BLUE]
 
 
+def test_a_restore_clears_what_was_left_before_its_table_and_nothing_that_came_later(gateways, place, tmp_path):
+    one, other = gateways
+    push(one, photo_row(1, "red"))
+    file = tmp_path / "photos.backup"
+    backup(one.engine, one.tables.blobs, "photos", file)
+    one.tables.drop("photos")
+    left = one.tables.blobs.put("photos", b"left")
+    build, later = one.engine.build_generation, []
+
+    def built(*arguments):
+        # Another restore of that name, where this one was thought to be dead.
+        later.append(other.tables.blobs.put("photos", b"later"))
+        return build(*arguments)
+
+    one.engine.build_generation = built
+    restore(one.engine, one.tables.blobs, file)
+    assert pictures(one, 1) == [RED]
+    assert other.tables.blobs.get("photos", later[0]) == b"later"
+    assert {f"photos/{left}"}.isdisjoint(place.keys())
+
+
 def test_a_bucket_that_is_away_refuses_the_write_and_keeps_the_row(gateways, place):
     one, _ = gateways
     push(one, photo_row(1, "red"))
