@@ -243,6 +243,7 @@ def test_what_a_command_refuses_changes_nothing(tmp_path, file):
         (("add", "alice", "--file", file), "has a user 'alice' already"),
         (("add", "a,b", "--file", file), "a user's name is printable"),
         (("add", "eve", "--table", "shoes", "--file", file), "--table takes TABLE=read"),
+        (("add", "eve", "--rate", "inf", "--file", file), "rate_per_s"),
         (("add", "eve"), "HAVENGATE_AUTH__FILE"),
         (("add", "carol", "--file", file), "'carol' stands in HAVENGATE_AUTH__USERS already"),
         (("remove", "eve", "--file", file), "no user 'eve'"),
