@@ -29,8 +29,9 @@ demo: $(STAMP)
 serve: $(STAMP)
 	$(SERVER) sh -c '$(BIN)/havengate demo --tables-only && exec $(BIN)/havengate serve --port $(PORT)'
 
+# Files side by side: most tests wait for processes of their own.
 test: $(CLIP_STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Naming a server's version makes missing Java or Maven a failure instead of a skip.
 test-long: $(CLIP_STAMP) test-opensearch-3 test-sdk

@@ -128,6 +128,7 @@ def warm_up(services: Services, ended: threading.Event, pause_s: float = _NEW_TA
     Without that a new table's model would be loaded by its first search, which a gateway that is not ready never gets.
     """
     seen: set[str] = set()
+    told = ""
     try:
         # The grammars take 0.1 s to build.
         parse_request("query=a&&filter=a=1")
@@ -135,8 +136,9 @@ def warm_up(services: Services, ended: threading.Event, pause_s: float = _NEW_TA
             try:
                 new = services.models() - seen
             except EngineError as error:
-                if not seen:
-                    _LOG.warning("waiting for the engine: %s", error.message)
+                if not seen and error.message != told:
+                    told = error.message
+                    _LOG.warning("waiting for the engine: %s", told)
                 ended.wait(_ENGINE_AWAY_S)
                 continue
             seen |= new

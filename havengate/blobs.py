@@ -40,10 +40,6 @@ class Since:
 class BlobStore(Protocol):
     """Bytes by content hash, a name space per table. May be called from several threads."""
 
-    @property
-    def keeps_young(self) -> bool:
-        """Whether ``delete`` leaves what was put a moment ago, so that somebody has to sweep later."""
-
     def put(self, table: str, data: bytes) -> str:
         """Stores the bytes durably and returns their key; what is there already is not written again."""
 
@@ -84,8 +80,6 @@ class FolderBlobStore:
     A file appears under its name only when all its bytes are on disk, so a crash leaves at most a stray
     ``.new-`` file, which goes with its table.
     """
-
-    keeps_young = False
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -61,8 +61,6 @@ class _Upload:
 class BucketBlobStore:
     """Blobs below ``prefix`` in a bucket. May be called from several threads, processes and machines."""
 
-    keeps_young = True
-
     def __init__(self, bucket: Bucket, prefix: str, grace_s: float = GRACE_S) -> None:
         self._bucket = bucket
         self._root = f"{prefix.strip('/')}/" if prefix.strip("/") else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from engines.contract import Engine, RowsQuery, TableSpec
 from havengate.blobs import Since
-from havengate.errors import HavengateError, ModelError
+from havengate.errors import EngineError, HavengateError, ModelError
 from havengate.images import content_hash, decode_base64, decode_picture
 from havengate.query_vectors import check_fingerprint
 from havengate.search import NO_PICTURE
@@ -74,12 +74,16 @@ class PictureRows:
     def forgetting(self, table: TableSpec, pks: Sequence[str]) -> Iterator[Callable[[Sequence[Draft]], list[Row]]]:
         """Around one write of these keys: gives what makes drafts rows; deletes the blobs that nobody holds after.
 
-        A kill in between leaves a blob too many, never a row without its own.
+        A kill in between, or an engine that cannot say what became of the rows, leaves a blob too many, never a row
+        without its own; the daily sweep takes it.
         """
         with self._blobs.writing(table.table) if table.schema.base64_fields else nullcontext(Since()) as since:
             touched = self._held(table, pks)
             try:
                 yield lambda drafts: self._rows(table, drafts, touched)
+            except EngineError:
+                # A cluster may still do what nobody waited for any longer, or have done it unseen.
+                raise
             except BaseException:
                 with suppress(HavengateError):
                     self._drop_unheld(table, touched, since)

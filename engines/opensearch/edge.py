@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -47,6 +48,8 @@ _STATUS = {
     403: "the cluster's user may not do this; give it rights on the indexes of HAVENGATE_ENGINE__INDEX_PREFIX",
     429: "the cluster is overloaded; try again later or add nodes",
 }
+_NODE = re.compile(r"<?\b[\w.]*HTTPS?Connection(?:Pool)?\([^)]*\)(?: at 0x[0-9a-f]+>)?:? ?")
+"""How urllib3 names the connection in its messages."""
 _STRANGER = "what answers is no OpenSearch, or something before it; check HAVENGATE_ENGINE__HOSTS"
 
 
@@ -60,14 +63,14 @@ def translated(what: str) -> Iterator[None]:
     try:
         yield
     except exceptions.ConnectionTimeout as error:
-        raise EngineError(f"{what}: OpenSearch did not answer in time ({error.error})") from error
+        raise EngineError(f"{what}: OpenSearch did not answer in time ({_reason(error)})") from error
     except exceptions.SSLError as error:
         raise EngineError(
             f"{what}: no trusted connection to OpenSearch; check HAVENGATE_ENGINE__CA, and that the server speaks "
-            f"https ({error.error})"
+            f"https ({_reason(error)})"
         ) from error
     except exceptions.ConnectionError as error:
-        raise EngineError(f"{what}: OpenSearch cannot be reached ({error.error})") from error
+        raise EngineError(f"{what}: OpenSearch cannot be reached ({_reason(error)})") from error
     except exceptions.TransportError as error:
         raise cluster_error(what, error.status_code, error.info or error.error) from error
     except exceptions.OpenSearchException as error:
@@ -76,6 +79,11 @@ def translated(what: str) -> Iterator[None]:
         raise RequestError(
             f"{what}: text holds half of a surrogate pair", code=HaCode.CONST_EXPRESSION_VALUE
         ) from error
+
+
+def _reason(error: exceptions.ConnectionError) -> str:
+    """What the client says, without the node's address: it goes to whoever asked."""
+    return _NODE.sub("", str(error.error))
 
 
 def cluster_error(what: str, status: object, body: object) -> HavengateError:

@@ -152,12 +152,11 @@ def drop_pictures(engine: Engine, blobs: BlobStore, table: str) -> int:
 
 
 def sweep_pictures(engine: Engine, blobs: BlobStore) -> int:
-    """Deletes what a store left because it was young when its row went; how many blobs nobody holds.
+    """Deletes what writes left: pictures of a call that was killed or whose fate was unknown, and what a bucket kept
+    because it was young when its row went. Returns how many blobs nobody holds.
 
     Tables with several generations are left to the rebuild that drops the others.
     """
-    if not blobs.keeps_young:
-        return 0
     gone = 0
     for name in engine.table_names():
         # Dropped meanwhile, or changed by others.

@@ -36,9 +36,12 @@ def test_a_cluster_that_is_away_is_named_and_found_again(settings, opensearch_ur
         away = f"http://127.0.0.1:{closed.getsockname()[1]}"
         with (
             OpenSearchEngine.open(settings.model_copy(update={"hosts": away})) as engine,
-            pytest.raises(EngineError, match="cannot be reached"),
+            pytest.raises(EngineError, match="cannot be reached") as caught,
         ):
             engine.table_names()
+        # Clients are told this, too.
+        assert "refused" in caught.value.message
+        assert "127.0.0.1" not in caught.value.message
         both = settings.model_copy(update={"hosts": f"{away}, {opensearch_url}"})
         with OpenSearchEngine.open(both) as engine:
             assert [engine.table_names() for _ in range(4)] == [[]] * 4

@@ -13,6 +13,7 @@ from havengate.documents import Command
 from havengate.errors import EngineError, ModelError, RequestError
 from havengate.services import wire
 from havengate.types import Fingerprint
+from ingest.rebuild.swap import sweep_pictures
 from schemas.settings import TableSettings
 from schemas.templates import template
 from schemas.vendor import read_schema
@@ -206,6 +207,18 @@ def test_what_an_engine_refuses_costs_no_other_run(services, photos, error, lost
     report = wired.documents.push(photos, commands)
     assert [failure.index for failure in report.failures] == lost
     assert (report.written, report.deleted) == (3 - len(lost), 2)
+
+
+@pytest.mark.parametrize(("error", "left"), [(RequestError("not this one"), 0), (EngineError("no answer came"), 1)])
+def test_a_picture_stays_where_its_row_may_still_come(services, photos, error, left):
+    """A cluster may do later what it did not answer; then the row names the picture."""
+    before = blob_count(services)
+    engine = RefusingEngine(services.engine, "62", error)
+    wired = wire(services.settings, engine, services.embedding, services.tables.blobs)
+    assert wired.documents.push(photos, [add(62, "orange")]).failures != ()
+    assert blob_count(services) == before + left
+    sweep_pictures(services.engine, services.tables.blobs)
+    assert blob_count(services) == before
 
 
 def test_pushes_of_one_picture_at_once_leave_no_hole(services, photos):

@@ -95,8 +95,9 @@ def audited():
 
 def test_a_search_is_asked_again_exactly_and_without_what_only_clients_need(audited):
     one = audited(Exact())
-    REQUEST_ID.set("r7")
+    token = REQUEST_ID.set("r7")
     one.offer(1, 2, 5)
+    REQUEST_ID.reset(token)
     name, query, request_id = one.asked()
     assert (name, request_id) == ("t@g2", "recall-r7")
     assert (query.exact, query.n, query.columns, query.generation) == (True, 3, (), "g2")
