@@ -37,6 +37,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 MIB = 1 << 20
 SAMPLE_S = 1.0
+MINUTE = 60
+"""Samples."""
 STOP_S = 30
 
 
@@ -65,8 +67,11 @@ class Memory:
             processes = [root, *root.children(recursive=True)]
             self.samples.append(sum(process.memory_info().rss for process in processes) / MIB)
 
-    def report(self) -> dict[str, float]:
-        """``grown``: the last fifth's median over that of the second, when models and caches are warm."""
+    def report(self) -> dict[str, Any]:
+        """``grown``: the last fifth's median over that of the second, when models and caches are warm.
+
+        ``minutes``: the median of each.
+        """
         part = max(1, len(self.samples) // 5)
         early, late = (statistics.median(self.samples[place:][:part]) for place in (part, -part))
         return {
@@ -74,6 +79,9 @@ class Memory:
             "end": self.samples[-1],
             "max": max(self.samples),
             "grown": late / early,
+            "minutes": [
+                statistics.median(self.samples[at : at + MINUTE]) for at in range(0, len(self.samples), MINUTE)
+            ],
         }
 
 
@@ -159,6 +167,7 @@ def show(told: dict[str, Any]) -> None:
     memory = told["memory"]
     print("\nmemory, MiB: " + ", ".join(f"{key} {memory[key]:.0f}" for key in ("start", "end", "max")), end="")
     print(f"; the last fifth is {memory['grown']:.2f} times the second")
+    print("by minute: " + ", ".join(f"{size:.0f}" for size in memory["minutes"]))
 
 
 if __name__ == "__main__":
