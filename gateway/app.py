@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from havengate.settings import Settings
 
 _LOG = logging.getLogger(__name__)
-_NO_PARTS = Parts()
 _ENGINE_AWAY_S = 1.0
 _NEW_TABLES_S = 5.0
 _RECALL_SHARE = 0.9

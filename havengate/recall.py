@@ -70,12 +70,14 @@ class RecallAudit:
         self._thread: threading.Thread | None = None
         self._busy = False
         self._rested = float("-inf")
-        self._too_slow: set[str] = set()
+        self._too_slow: set[tuple[str, str]] = set()
 
     def offer(self, spec: TableSpec, query: PoolQuery, pool: Pool) -> None:
         """What a search asked and got. Never waits."""
         # What was "ann+exact" compared all in the end.
-        if pool.strategy != "ann" or self._draw() >= self._settings.share:
+        if pool.strategy != "ann" or (spec.table, spec.generation) in self._too_slow:
+            return
+        if self._draw() >= self._settings.share:
             return
         with self._mutex:
             if self._busy or self._clock() < self._rested:
@@ -116,9 +118,9 @@ class RecallAudit:
                 distance = spec.schema.vector_indexes[query.index].distance
                 self._observe(spec.table, query.index, k, recall(sample.scores, best.frame[SCORE], distance))
         except TimedOut:
-            if spec.table not in self._too_slow:
-                _LOG.warning("table %s: no recall is measured, comparing all rows takes too long", spec.table)
-            self._too_slow.add(spec.table)
+            # Trying again would cost the cluster as much each time; another generation may be smaller.
+            self._too_slow.add((spec.table, spec.generation))
+            _LOG.warning("table %s: no recall is measured, comparing all rows takes too long", spec.table)
         except HavengateError as error:
             # Moved, dropped, away: the next sample will do.
             _LOG.debug("table %s: no recall of a search: %s", spec.table, error.message)

@@ -183,14 +183,19 @@ def test_a_sample_that_says_nothing_is_dropped_and_the_next_one_counts(audited, 
     assert ("ZeroDivisionError" in caplog.text) == isinstance(answer, ZeroDivisionError)
 
 
-def test_a_table_that_is_too_large_is_named_once(audited, caplog):
+def test_a_table_that_is_too_large_is_named_and_left_alone_until_its_next_generation(audited, caplog):
     one = audited(Exact(TimedOut("late")))
     one.offer(1, 2, 3)
     one.asked()
     one.idle()
     one.offer(1, 2, 3)
+    assert one.engine.asked.empty()
+    assert not one.audit._busy
+    one.engine.best = pool(1, 2, 3, strategy="exact")
+    one.audit.offer(replace(SPEC, generation="g3"), QUERY, pool(1, 2, 3))
     one.asked()
     one.audit.close()
+    assert one.told == [("t", "near", 3, 1.0)]
     assert [record.message for record in caplog.records] == [
         "table t: no recall is measured, comparing all rows takes too long"
     ]
