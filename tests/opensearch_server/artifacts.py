@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -26,21 +27,29 @@ def prepared(release: Release, say: Callable[[str], None] = lambda _: None) -> P
     """The folder with ``lib`` and ``classes``, for any number of nodes. Raises Missing naming the tool, Failed."""
     jdk = find_jdk(release.java)
     home = CACHE / f"opensearch-{release.version}-{_recipe(release)}"
-    if not (home / "complete").exists():
-        if shutil.which("mvn") is None:
-            raise Missing("mvn is not installed (Debian: maven)")
-        say(f"fetching OpenSearch {release.version} by Maven into {CACHE} (once)")
-        # Built beside and renamed: an interrupted download must not look like a whole one.
-        fresh = CACHE / f".opensearch-{os.getpid()}"
-        try:
-            _fetch(release, fresh)
-            _compile(release, jdk, fresh)
-            (fresh / "complete").touch()
-            shutil.rmtree(home, ignore_errors=True)
-            fresh.rename(home)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / ".opensearch.lock").open("w") as lock:
+        # Whoever else runs tests here waits for the first.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "complete").exists():
+            _make(release, jdk, home, say)
     return home
+
+
+def _make(release: Release, jdk: Path, home: Path, say: Callable[[str], None]) -> None:
+    if shutil.which("mvn") is None:
+        raise Missing("mvn is not installed (Debian: maven)")
+    say(f"fetching OpenSearch {release.version} by Maven into {CACHE} (once)")
+    # Built beside and renamed: an interrupted download must not look like a whole one.
+    fresh = CACHE / f".opensearch-{os.getpid()}"
+    try:
+        _fetch(release, fresh)
+        _compile(release, jdk, fresh)
+        (fresh / "complete").touch()
+        shutil.rmtree(home, ignore_errors=True)
+        fresh.rename(home)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _pom(release: Release) -> str:
