@@ -157,7 +157,7 @@ def test_who_finds_the_queue_full_is_turned_away_and_costs_the_others_nothing(fu
     batcher, futures = full
     with pytest.raises(Overloaded, match="3 are waiting, the most is 3") as caught:
         batcher.submit([4])
-    assert (caught.value.http_status, caught.value.retry_after_s) == (503, 1)
+    assert (caught.value.http_status, caught.value.retry_after_s) == (429, 1)
     recorder.release()
     assert [future.result(30) for future in futures] == [0, 1, 4, 9]
     assert batcher.submit([4])[0].result(30) == 16
