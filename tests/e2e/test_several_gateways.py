@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 import uuid
 from contextlib import contextmanager
@@ -66,14 +67,25 @@ def gateways(tmp_path, settings):
         each.stop()
 
 
+def until_known(gateway, headers):
+    """Returns when a gateway has seen a table that another process made: within two seconds (docs/opensearch.md)."""
+    deadline = time.monotonic() + 30
+    while gateway.ask("POST", "/update/photos/actions/bulk", [], **headers)[1]["status"] != "OK":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_what_one_gateway_took_the_other_finds_shows_and_changes(gateways, settings, tmp_path):
     one, two = gateways
     basic = {"Authorization": "Basic " + base64.b64encode(f"feed:{PASSWORD}".encode()).decode()}
     schema = tmp_path / "schema.json"
     schema.write_text(json.dumps(template("base64").to_json()))
     one.cli("table", "create", "photos", "--schema", str(schema), env=settings)
+    for gateway in gateways:
+        until_known(gateway, basic)
     rows = [{"cmd": "add", "fields": photo_row(key, colour)} for key, colour in ((1, "red"), (2, "blue"))]
-    assert one.ask("POST", "/update/photos/actions/bulk", rows, **basic)[1]["status"] == "OK"
+    pushed = one.ask("POST", "/update/photos/actions/bulk", rows, **basic)[1]
+    assert pushed["status"] == "OK", json.dumps(pushed)
     query = {"query": {"vector": {"index": "vector", "text": "red", "n": 2}}}
     status, found = two.ask("POST", "/v1/tables/photos/search", query, **basic)
     assert (status, {hit["pk"] for hit in found["hits"]}) == (200, {"1", "2"})
@@ -81,7 +93,8 @@ def test_what_one_gateway_took_the_other_finds_shows_and_changes(gateways, setti
     with urllib.request.urlopen(f"{two.record['url']}/images/photos/1?token={token}", timeout=60) as answer:
         assert answer.read()[:2] == b"\xff\xd8"
     deletion = [{"cmd": "delete", "fields": {"id": 1}}]
-    assert two.ask("POST", "/update/photos/actions/bulk", deletion, **basic)[1]["status"] == "OK"
+    deleted = two.ask("POST", "/update/photos/actions/bulk", deletion, **basic)[1]
+    assert deleted["status"] == "OK", json.dumps(deleted)
     body = {"tableName": "photos", "ids": ["1", "2"]}
     assert [row["id"] for row in one.ask("POST", "/vector-service/fetch", body, **basic)[1]["result"]] == [2]
     one.cli("table", "drop", "photos", "--yes", env=settings)
