@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from gateway.renewed import Renewed
 from havengate.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from havengate.setting_groups import ServerSettings
 
 _LOG = logging.getLogger(__name__)
-_LOOK_S = 1.0
 _CERT, _KEY = "HAVENGATE_SERVER__TLS_CERT", "HAVENGATE_SERVER__TLS_KEY"
 _PLAIN_HTTP = frozenset({"HTTP_REQUEST", "HTTPS_PROXY_REQUEST"})
 
@@ -35,38 +35,12 @@ class Certificates:
 
     def __init__(self, cert: Path, key: Path, clock: Callable[[], float] = time.monotonic) -> None:
         """Raises SettingsError naming the file."""
-        self.cert, self._key = cert.absolute(), key.absolute()
-        self._clock = clock
-        self._looking = threading.Lock()
-        self._looked = clock()
-        self._marks = self._seen()
-        self._problem = ""
-        self._context = load(self.cert, self._key)
+        self.cert = cert.absolute()
+        pair = self.cert, key.absolute()
+        self._context = Renewed(pair, partial(load, *pair), _LOG, "the certificate stays as it was", clock)
 
     def context(self) -> ssl.SSLContext:
-        if self._clock() - self._looked >= _LOOK_S and self._looking.acquire(blocking=False):
-            try:
-                self._look()
-                self._looked = self._clock()
-            finally:
-                self._looking.release()
-        return self._context
-
-    def _look(self) -> None:
-        marks = self._seen()
-        # What could not be read, or was not valid yet, may be a second later, and looks the same.
-        if marks == self._marks and not self._problem:
-            return
-        self._marks = marks
-        try:
-            self._context, self._problem = load(self.cert, self._key), ""
-        except SettingsError as error:
-            if error.message != self._problem:
-                _LOG.error("the certificate stays as it was: %s", error.message)
-            self._problem = error.message
-
-    def _seen(self) -> list[tuple[int, ...] | None]:
-        return [_mark(path) for path in (self.cert, self._key)]
+        return self._context.now()
 
 
 def open_certificates(settings: ServerSettings) -> Certificates | None:
@@ -170,11 +144,3 @@ def _step(side: ssl.SSLObject) -> bool:
 
 def _why(error: ssl.SSLError) -> str:
     return (error.reason or "unknown format").replace("_", " ").lower()
-
-
-def _mark(path: Path) -> tuple[int, ...] | None:
-    try:
-        seen = path.stat()
-    except OSError:
-        return None
-    return seen.st_mtime_ns, seen.st_size, seen.st_ino, seen.st_ctime_ns
