@@ -1,3 +1,4 @@
+import json
 import uuid
 
 import pytest
@@ -5,6 +6,15 @@ import pytest
 from havengate.services import open_services
 from havengate.setting_groups import EngineSettings
 from havengate.settings import Settings
+from schemas.templates import template
+
+
+@pytest.fixture
+def schema(tmp_path):
+    """The path of a schema for pushed pictures."""
+    file = tmp_path / "schema.json"
+    file.write_text(json.dumps(template("base64").to_json()))
+    return str(file)
 
 
 @pytest.fixture(scope="module")

@@ -27,13 +27,6 @@ SLOW = {"HAVENGATE_EMBEDDING__BATCH": "2", "HAVENGATE_JOBS__WORKERS": "1"}
 
 
 @pytest.fixture
-def schema(tmp_path):
-    file = tmp_path / "schema.json"
-    file.write_text(json.dumps(template("base64").to_json()))
-    return str(file)
-
-
-@pytest.fixture
 def served(tmp_path):
     servers = []
 

@@ -17,16 +17,8 @@ from store_double import Answer
 from support import photo_row, run_cli
 
 from ingest.jobs.store import JobStore
-from schemas.templates import template
 
 QUERY = "query=config=format:json%26%26query=vector:'shoe%26modal=text'%26%26cluster=shoes"
-
-
-@pytest.fixture
-def schema(tmp_path):
-    file = tmp_path / "schema.json"
-    file.write_text(json.dumps(template("base64").to_json()))
-    return str(file)
 
 
 @pytest.fixture
